@@ -58,13 +58,15 @@ class Grid:
     def world(self, vox: ArrayLike) -> NDArray[np.float64]:
         """World positions in mm, (..., 3), of voxel indices (..., 3)."""
         points = np.asarray(vox, dtype=np.float64)
-        return points @ self.affine[:3, :3].T + self.affine[:3, 3]
+        moved: NDArray[np.float64] = points @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return moved
 
     def voxel(self, world_mm: ArrayLike) -> NDArray[np.float64]:
         """Voxel indices, (..., 3), not rounded, of world positions (..., 3) in mm."""
         inverse = np.linalg.inv(self.affine)
         points = np.asarray(world_mm, dtype=np.float64)
-        return points @ inverse[:3, :3].T + inverse[:3, 3]
+        moved: NDArray[np.float64] = points @ inverse[:3, :3].T + inverse[:3, 3]
+        return moved
 
     def corners_mm(self) -> NDArray[np.float64]:
         """World positions (8, 3) in mm of the outer corners, half a voxel beyond the outer voxel centres."""

@@ -1,0 +1,103 @@
+"""Scans and label maps in, NIfTI out. `read_scan` takes whatever a clinic gives: NIfTI or a DICOM series."""
+
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from vertseg.errors import InputError
+from vertseg.io.checks import check_ct
+from vertseg.io.nifti import file_sha256, read_label_array, read_nifti, write_nifti
+from vertseg.volume import Grid, Volume
+
+__all__ = ["Scan", "read_labels", "read_scan", "write_nifti"]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A CT as it was read.
+
+    Attributes:
+        volume: float32 HU, reordered to RAS+ without interpolation.
+        source: the grid as it was stored, to which `vertseg.volume.restore` takes results back.
+        path: the file or folder.
+        sha256: of the file's bytes; of a DICOM series, of its files' sorted hashes, wherever they lie.
+        description: what the header says of the image, nothing of the person.
+    """
+
+    volume: Volume
+    source: Grid
+    path: Path
+    sha256: str
+    description: dict[str, str]
+
+
+def read_scan(path: str | os.PathLike[str], series: str | None = None) -> Scan:
+    """Read a CT from a NIfTI file, a DICOM folder, a DICOM file or a zip of DICOM files.
+
+    Args:
+        path: the file or folder.
+        series: which DICOM series, by its SeriesInstanceUID, number or description; needed where there are
+            several CT series.
+
+    Raises:
+        InputError: it cannot be read, is no CT, or holds several series; the sentence says what to do.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise InputError(f"'{place}' does not exist; check the path.")
+    if _is_dicom(place):
+        volume, sha256, description = _read_dicom(place, series)
+    elif series is not None:
+        raise InputError(f"'{place}' is not DICOM, so it has no series '{series}' to choose.")
+    else:
+        volume, description = read_nifti(place)
+        sha256 = file_sha256(place)
+    check_ct(volume, place)
+    return Scan(volume.oriented("RAS"), volume.grid, place, sha256, description)
+
+
+def read_labels(path: str | os.PathLike[str]) -> Volume:
+    """Labels of a NIfTI file, reordered to RAS+, in the smallest unsigned integer type that holds them.
+
+    Raises:
+        InputError: it cannot be read or is no label map.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise InputError(f"'{place}' does not exist; check the path.")
+    return read_label_array(place).oriented("RAS")
+
+
+def _is_dicom(place: Path) -> bool:
+    """Whether to read as DICOM: a folder, a zip, or a file that says so itself."""
+    if place.is_dir():
+        return True
+    if not os.access(place, os.R_OK):
+        raise InputError(f"'{place}' could not be opened: there is no permission to read it.")
+    if place.stat().st_size == 0:
+        raise InputError(f"'{place}' is empty; copy or export it again.")
+    with place.open("rb") as file:
+        head = file.read(132)
+    dicom = head[128:132] == b"DICM" or head[:4] in (
+        b"\x08\x00\x00\x00",
+        b"\x08\x00\x05\x00",
+        b"\x08\x00\x08\x00",
+    )
+    if dicom or zipfile.is_zipfile(place):
+        return True
+    if not place.name.lower().endswith((".nii", ".nii.gz", ".hdr", ".img")):
+        raise InputError(
+            f"'{place}' is not an image that vertseg reads; give .nii, .nii.gz, or a DICOM folder, file or zip."
+        )
+    return False
+
+
+def _read_dicom(place: Path, series: str | None) -> tuple[Volume, str, dict[str, str]]:
+    try:
+        from vertseg.io import dicom
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"'{place}' needs {error.name} to be read as DICOM; install it with pip install 'vertseg[dicom]'."
+        ) from error
+    return dicom.read_dicom(place, series)
