@@ -1,0 +1,1 @@
+"""Training cases: phantoms and labelled folders, as batches."""

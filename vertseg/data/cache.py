@@ -1,0 +1,132 @@
+"""Phantoms rendered once per seed and kept on disk; every write is atomic, so processes may share a cache."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+import vertseg.phantom
+from vertseg.labels import N_LEVELS
+from vertseg.phantom.types import Field, ScanConfig
+from vertseg.preprocess import CropSpec, locate_hu
+from vertseg.volume import Volume
+
+Arrays = dict[str, NDArray[Any]]
+
+_HU_RANGE: Final = (-1024, 3071)
+
+
+@dataclass(frozen=True)
+class PhantomSpec:
+    """Which phantoms are rendered for the locate network.
+
+    Attributes:
+        field: part of the spine in view.
+        render_spacing_mm: spacing at which scans are rendered before resampling; None draws a clinic's.
+        pathology: strength of the pathology mix.
+        appearance: strength of the randomised attenuation.
+    """
+
+    field: Field = "random"
+    render_spacing_mm: tuple[float, float, float] | None = None
+    pathology: float = 1.0
+    appearance: float = 1.0
+
+    def scan_config(self) -> ScanConfig:
+        """The phantom package's configuration of one scan."""
+        return ScanConfig(
+            field=self.field,
+            spacing_mm=self.render_spacing_mm,
+            pathology=self.pathology,
+            appearance=self.appearance,
+        )
+
+
+def renderer_digest() -> str:
+    """Digest of the phantom package's source: crops of an older renderer are never taken for new ones."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(vertseg.phantom.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def locate_arrays(hu: Volume, level: Volume, tissue: Volume, spacing_mm: float) -> Arrays:
+    """HU (int16), level and tissue (uint8) of a scan on its locate grid, and the grid's affine."""
+    image = locate_hu(hu, spacing_mm)
+    return {
+        "hu": np.clip(np.rint(image.array), *_HU_RANGE).astype(np.int16),
+        "level": level.resampled_to(image.grid, 0, 0).array.astype(np.uint8),
+        "tissue": tissue.resampled_to(image.grid, 0, 0).array.astype(np.uint8),
+        "affine": image.affine,
+    }
+
+
+def render_locate(seed: int, spacing_mm: float, spec: PhantomSpec) -> Arrays:
+    """One phantom scan at the locate network's spacing; `centres_vox` (29, 3) holds body centres, NaN if none."""
+    scan = vertseg.phantom.render_scan(seed, spec.scan_config())
+    arrays = locate_arrays(scan.hu, scan.level, scan.tissue, spacing_mm)
+    centres = np.full((N_LEVELS, 3), np.nan, np.float32)
+    to_voxel = np.linalg.inv(arrays["affine"])
+    for vertebra in scan.vertebrae:
+        centres[vertebra.level] = to_voxel[:3, :3] @ vertebra.centroid_mm + to_voxel[:3, 3]
+    return {**arrays, "centres_vox": centres}
+
+
+def render_examine(seed: int, spec: CropSpec) -> Arrays:
+    """One vertebra's phantom crop: HU (int16), tissue, marker (uint8, of 255), findings, leak and plan."""
+    crop = vertseg.phantom.render_crop(seed, shape=spec.shape, spacing_mm=spec.spacing_mm)
+    return {
+        "hu": np.clip(np.rint(crop.image), *_HU_RANGE).astype(np.int16),
+        "tissue": crop.tissue.astype(np.uint8),
+        "marker": np.rint(np.clip(crop.marker, 0, 1) * 255).astype(np.uint8),
+        "findings": np.packbits(crop.findings.astype(bool), axis=None),
+        "leak": crop.leak.astype(np.float32),
+        "plan": crop.plan.astype(np.float32),
+    }
+
+
+class ArrayCache:
+    """Arrays by seed, from disk or from `make`; `folder` None keeps nothing."""
+
+    def __init__(self, folder: Path | None, key: str, make: Callable[[int], Arrays]) -> None:
+        self._folder = None if folder is None else folder / key
+        self._make = make
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+
+    def missing(self, seeds: range) -> list[int]:
+        """Seeds that have not been rendered yet."""
+        return [seed for seed in seeds if self._folder is None or not self._path(seed).exists()]
+
+    def get(self, seed: int) -> Arrays:
+        """The arrays of a seed, rendered and stored now if they are not there."""
+        if self._folder is None:
+            return self._make(seed)
+        path = self._path(seed)
+        if not path.exists():
+            self._write(path, self._make(seed))
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def _path(self, seed: int) -> Path:
+        if self._folder is None:
+            raise ValueError("this cache keeps nothing")
+        return self._folder / f"{seed:07d}.npz"
+
+    @staticmethod
+    def _write(path: Path, arrays: Arrays) -> None:
+        partial = path.with_name(f".{path.stem}.{os.getpid()}.part")
+        with partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        os.replace(partial, path)
+
+
+def cache_key(task: str, spec: PhantomSpec | CropSpec, spacing_mm: float) -> str:
+    """Folder name of a cache: everything that changes what a seed looks like."""
+    text = repr((task, sorted(asdict(spec).items()), spacing_mm, renderer_digest()))
+    return f"{task}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -1,0 +1,134 @@
+"""Lightning data modules: phantoms by seed and labelled folders."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from lightning import LightningDataModule
+from monai.transforms.compose import Compose
+from torch.utils.data import DataLoader, RandomSampler
+
+from vertseg.data.cache import ArrayCache, cache_key, render_examine, render_locate
+from vertseg.data.datasets import DrawnDataset, Sample
+from vertseg.data.recipes import ExamineData, Loading, LocateData
+from vertseg.data.transforms import (
+    ExamineInput,
+    ExamineVariation,
+    LocateInput,
+    LocatePatch,
+    intensity_transform,
+    unpack_examine,
+)
+from vertseg.errors import ConfigError
+from vertseg.labels import FINDINGS, LocateClass
+from vertseg.preprocess import CropSpec
+
+LOCATE_KEYS: Final = ("image", "level", "tissue", "centres_vox", "groups")
+EXAMINE_KEYS: Final = ("image", "tissue", "findings", "known_findings", "groups", "leak", "plan")
+
+
+class DrawnDataModule(LightningDataModule):
+    """Batches of two drawn datasets; one epoch is the whole training, so progress shows what is left."""
+
+    def __init__(self, loading: Loading, steps: int) -> None:
+        super().__init__()
+        self._loading = loading
+        self._steps = steps
+        self.train_set: DrawnDataset | None = None
+        self.validation_set: DrawnDataset | None = None
+
+    def train_dataloader(self) -> DataLoader[Sample]:
+        """Shuffled passes over the training set, as many batches as there are steps."""
+        if self.train_set is None:
+            raise ConfigError("The data module was asked for batches before it was set up.")
+        count = self._steps * self._loading.batch_size
+        return self._loader(self.train_set, RandomSampler(self.train_set, num_samples=count))
+
+    def val_dataloader(self) -> DataLoader[Sample]:
+        """The validation set in order, the same draws every time."""
+        if self.validation_set is None:
+            raise ConfigError("The data module was asked for batches before it was set up.")
+        return self._loader(self.validation_set, None)
+
+    def _loader(self, dataset: DrawnDataset, sampler: RandomSampler | None) -> DataLoader[Sample]:
+        workers = self._loading.workers
+        return DataLoader(
+            dataset,
+            batch_size=self._loading.batch_size,
+            sampler=sampler,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+        )
+
+
+class PhantomDataModule(DrawnDataModule):
+    """Phantom scans or crops by seed, rendered when first met and kept in the cache."""
+
+    def __init__(self, data: LocateData | ExamineData, steps: int) -> None:
+        super().__init__(data.loading, steps)
+        train, validation = range(*data.train_seeds), range(*data.validation_seeds)
+        if set(train) & set(validation):
+            raise ConfigError("Training and validation seeds overlap; choose ranges that do not.")
+        if not len(train) or not len(validation):
+            raise ConfigError("Training and validation seeds are ranges [first, past the last], not empty.")
+        self._data = data
+        self._seeds = {"train": train, "validation": validation}
+
+    def caches(self) -> dict[str, ArrayCache]:
+        """The cache of either part, by name (both share one folder)."""
+        data = self._data
+        folder = None if data.loading.cache_dir is None else Path(data.loading.cache_dir)
+        if isinstance(data, LocateData):
+            spacing, phantom = data.spacing_mm, data.phantom
+            key = cache_key("locate", phantom, spacing)
+            cache = ArrayCache(folder, key, lambda seed: render_locate(seed, spacing, phantom))
+        else:
+            crop = CropSpec(data.crop_shape, data.spacing_mm)
+            key = cache_key("examine", crop, data.spacing_mm)
+            cache = ArrayCache(folder, key, lambda seed: render_examine(seed, crop))
+        return {"train": cache, "validation": cache}
+
+    def missing(self) -> list[int]:
+        """Seeds that are not in the cache yet, validation first."""
+        caches = self.caches()
+        return [s for part in ("validation", "train") for s in caches[part].missing(self._seeds[part])]
+
+    def setup(self, stage: str | None = None) -> None:
+        """Make both datasets; nothing is rendered yet."""
+        self.train_set = self._dataset("train")
+        self.validation_set = self._dataset("validation")
+
+    def _dataset(self, part: str) -> DrawnDataset:
+        cache, seeds, fixed = self.caches()[part], self._seeds[part], part == "validation"
+        if isinstance(self._data, LocateData):
+            transform, keys = locate_transform(self._data, fixed), LOCATE_KEYS
+
+            def load(index: int) -> Mapping[Any, Any]:
+                return {**cache.get(seeds[index]), "groups": np.arange(len(LocateClass))}
+        else:
+            transform, keys = examine_transform(self._data, fixed), EXAMINE_KEYS
+
+            def load(index: int) -> Mapping[Any, Any]:
+                known = {"known_findings": np.ones(len(FINDINGS), bool), "groups": np.arange(3)}
+                return {**unpack_examine(cache.get(seeds[index])), **known}
+
+        return DrawnDataset(len(seeds), load, transform, keys, fixed)
+
+
+def locate_transform(data: LocateData, fixed: bool) -> Compose:
+    """Patch, intensities (training only) and normalisation of a scan."""
+    if fixed:
+        return Compose([LocatePatch(data.patch_shape, None), LocateInput()])
+    augmentation = data.augmentation
+    steps = [LocatePatch(data.patch_shape, augmentation), intensity_transform(augmentation.intensity)]
+    return Compose([*steps, LocateInput()])
+
+
+def examine_transform(data: ExamineData, fixed: bool) -> Compose:
+    """Variation and intensities (training only) and normalisation of a crop."""
+    if fixed:
+        return Compose([ExamineInput()])
+    augmentation = data.augmentation
+    variation = ExamineVariation(CropSpec(data.crop_shape, data.spacing_mm), augmentation)
+    return Compose([variation, intensity_transform(augmentation.intensity), ExamineInput()])

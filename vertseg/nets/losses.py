@@ -1,0 +1,144 @@
+"""Losses that learn from what a case has annotated and ignore the rest."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from monai.losses import DiceLoss
+from torch import Tensor
+from torch.nn import functional as F
+
+from vertseg.labels import COCCYX, SACRUM
+
+IGNORED: Final = 255
+"""Target value of voxels that teach nothing."""
+
+_SMOOTH_VOXELS: Final = 10.0
+"""Dice smoothing: a class that is absent from a patch costs little once few voxels are taken for it."""
+
+_EMPTY_LOGIT: Final = -1e4
+
+
+@dataclass(frozen=True)
+class LocateWeights:
+    """Weights of the locate losses' terms."""
+
+    tissue: float = 1.0
+    tissue_half: float = 0.3
+    level: float = 0.4
+    offset: float = 1.0
+
+
+@dataclass(frozen=True)
+class ExamineWeights:
+    """Weights of the examine losses' terms, and per finding (in the order of `labels.FINDINGS`).
+
+    `positive` multiplies the cross-entropy of a finding's own voxels, which are few.
+    """
+
+    tissue: float = 1.0
+    findings: float = 1.0
+    leak: float = 0.1
+    per_finding: tuple[float, ...] = (1.5, 0.75, 1.5, 0.75)
+    positive: tuple[float, ...] = (3.0, 3.0, 6.0, 3.0)
+
+
+def merge_logits(logits: Tensor, groups: Tensor) -> Tensor:
+    """Logits (N, C, ...) of groups of classes, whose softmax is the sum of the members' probabilities.
+
+    `groups` (N, C) gives each class's group, numbered like the classes; an empty group gets probability 0.
+    With groups (0, 1, 1, 3, 0), for instance, only background-like, vertebra and sacrum are told apart.
+    """
+    classes = logits.shape[1]
+    if bool((groups == torch.arange(classes, device=groups.device)).all()):
+        return logits
+    merged = []
+    for sample, own in zip(logits, groups, strict=True):
+        members = [sample[own == g] for g in range(classes)]
+        empty = torch.full_like(sample[0], _EMPTY_LOGIT)
+        merged.append(torch.stack([torch.logsumexp(m, 0) if len(m) else empty for m in members]))
+    return torch.stack(merged)
+
+
+def merge_target(target: Tensor, groups: Tensor) -> Tensor:
+    """Group number (N, ...) of each voxel's class; `IGNORED` stays."""
+    table = F.pad(groups.long(), (0, IGNORED + 1 - groups.shape[1]), value=IGNORED)
+    return torch.gather(table, 1, target.long().flatten(1)).view(target.shape)
+
+
+def tissue_loss(logits: Tensor, target: Tensor, groups: Tensor) -> Tensor:
+    """Dice + cross-entropy of logits (N, C, X, Y, Z) against class numbers (N, X, Y, Z) under `groups` (N, C)."""
+    merged, wanted = merge_logits(logits, groups), merge_target(target, groups)
+    if bool((wanted == IGNORED).all()):
+        return logits.sum() * 0.0
+    entropy = F.cross_entropy(merged, wanted, ignore_index=IGNORED)
+    valid = (wanted != IGNORED).unsqueeze(1)
+    onehot = F.one_hot(wanted.clamp_max(merged.shape[1] - 1), merged.shape[1]).movedim(-1, 1) * valid
+    dice = DiceLoss(include_background=False, smooth_nr=_SMOOTH_VOXELS, smooth_dr=_SMOOTH_VOXELS)
+    loss: Tensor = entropy + dice(merged.softmax(1) * valid, onehot.to(merged.dtype))
+    return loss
+
+
+def level_loss(logits: Tensor, level: Tensor) -> Tensor:
+    """Cross-entropy of level logits (N, 29, ...) over voxels with a level (N, ...); 0 and `IGNORED` teach nothing."""
+    labelled = (level > 0) & (level != IGNORED)
+    if not bool(labelled.any()):
+        return logits.sum() * 0.0
+    return F.cross_entropy(logits.movedim(1, -1)[labelled], level[labelled].long())
+
+
+def is_vertebra(level: Tensor) -> Tensor:
+    """Voxels whose level number is a vertebra's (not background, sacrum, coccyx or ignored)."""
+    return (level > 0) & (level != SACRUM) & (level != COCCYX) & (level != IGNORED)
+
+
+def offset_loss(offset: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Smooth L1 of offsets (N, 3, ...) against `target` where `mask` (N, ...) is true."""
+    if not bool(mask.any()):
+        return offset.sum() * 0.0
+    loss = F.smooth_l1_loss(offset.movedim(1, -1)[mask], target.movedim(1, -1)[mask], beta=0.1)
+    return loss
+
+
+def finding_loss(logits: Tensor, target: Tensor, known: Tensor, weights: ExamineWeights) -> Tensor:
+    """Batch Dice + weighted binary cross-entropy per finding, averaged with the findings' weights.
+
+    Args:
+        logits: (N, F, X, Y, Z).
+        target: 0/1, same shape.
+        known: (N, F) bool, whether the case has this finding annotated.
+        weights: per-finding and positive weights.
+    """
+    per_finding = logits.new_tensor(weights.per_finding)
+    terms = []
+    for f in range(logits.shape[1]):
+        rows = known[:, f]
+        if not bool(rows.any()):
+            continue
+        own, wanted = logits[rows, f], target[rows, f].to(logits.dtype)
+        positive = logits.new_tensor(weights.positive[f])
+        entropy = F.binary_cross_entropy_with_logits(own, wanted, pos_weight=positive)
+        dice = DiceLoss(batch=True, sigmoid=True, smooth_nr=_SMOOTH_VOXELS, smooth_dr=_SMOOTH_VOXELS)
+        terms.append(per_finding[f] * (entropy + dice(own.unsqueeze(1), wanted.unsqueeze(1))))
+    if not terms:
+        return logits.sum() * 0.0
+    return torch.stack(terms).sum() / per_finding.sum()
+
+
+def leak_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Binary cross-entropy of route logits (N, 4) against 0/1 (N, 4); NaN is not annotated."""
+    known = ~target.isnan()
+    if not bool(known.any()):
+        return logits.sum() * 0.0
+    return F.binary_cross_entropy_with_logits(logits[known], target[known])
+
+
+def dice_counts(prediction: Tensor, target: Tensor, classes: Sequence[int]) -> Tensor:
+    """(C, 3) counts per class of two label maps: intersection, predicted, target voxels; `IGNORED` left out."""
+    valid = target != IGNORED
+    rows = []
+    for c in classes:
+        p, t = (prediction == c) & valid, target == c
+        rows.append(torch.stack([(p & t).sum(), p.sum(), t.sum()]))
+    return torch.stack(rows).float()

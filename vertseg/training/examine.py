@@ -1,0 +1,51 @@
+"""Training of the examine network."""
+
+import torch
+from torch import Tensor
+
+from vertseg.labels import FINDINGS, LEAK_ROUTES, Tissue
+from vertseg.nets.losses import finding_loss, leak_loss, tissue_loss
+from vertseg.nets.unet import ExamineNet, NetSpec, build_network
+from vertseg.training.module import Batch, NetworkModule
+from vertseg.training.recipes import ExamineRecipe
+
+_CLASSES = {c.name.lower(): c.value for c in Tissue if c != Tissue.NONE}
+
+
+class ExamineModule(NetworkModule):
+    """Losses and validation of `ExamineNet`."""
+
+    def __init__(self, recipe: ExamineRecipe) -> None:
+        super().__init__(recipe.optimisation)
+        self._weights = recipe.weights
+        net = build_network(NetSpec("examine", recipe.filters))
+        assert isinstance(net, ExamineNet)
+        self.net: ExamineNet = net
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Weighted terms: tissue, findings, leak routes."""
+        return self._terms(self.net(batch["image"], batch["plan"]), batch)
+
+    def _terms(self, heads: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        weights = self._weights
+        findings = finding_loss(heads["findings"], batch["findings"], batch["known_findings"], weights)
+        return {
+            "tissue": weights.tissue * tissue_loss(heads["tissue"], batch["tissue"], batch["groups"]),
+            "findings": weights.findings * findings,
+            "leak": weights.leak * leak_loss(heads["leak"], batch["leak"]),
+        }
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Dice per tissue class and finding, Brier score of the leak routes."""
+        heads, size = self.net(batch["image"], batch["plan"]), len(batch["image"])
+        total = torch.stack(list(self._terms(heads, batch).values())).sum()
+        self.log("val/loss", total, batch_size=size)
+        self.count(heads["tissue"].argmax(1), batch["tissue"], _CLASSES)
+        for f, name in enumerate(FINDINGS):
+            known = batch["known_findings"][:, f]
+            self.count((heads["findings"][known, f] > 0).long(), batch["findings"][known, f], {name: 1})
+        squared = (heads["leak"].sigmoid() - batch["leak"]) ** 2
+        for r, route in enumerate(LEAK_ROUTES):
+            rows = squared[:, r][~squared[:, r].isnan()]
+            if len(rows):
+                self.log(f"val/leak_brier_{route}", rows.mean(), batch_size=size)

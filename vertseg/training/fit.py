@@ -1,0 +1,139 @@
+"""A whole training from a recipe: data, network, trainer, resume, summary."""
+
+import dataclasses
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer, seed_everything
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor, TQDMProgressBar
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+
+from vertseg.data.datamodule import DrawnDataModule, PhantomDataModule
+from vertseg.errors import ConfigError
+from vertseg.nets.checkpoint import Meta
+from vertseg.training.callbacks import AveragedWeights, Export, StepClock, git_commit
+from vertseg.training.examine import ExamineModule
+from vertseg.training.locate import LocateModule
+from vertseg.training.recipes import LocateRecipe, Recipe
+
+
+def fit(recipe: Recipe, resume: str | None = None) -> dict[str, Any]:
+    """Train a network and write its checkpoint; returns the summary (also in `summary.json`).
+
+    Args:
+        recipe: what to train and how.
+        resume: path of a resume file, or "last" for the one in the output folder; None starts anew.
+
+    Raises:
+        ConfigError: the resume file is absent or of another network.
+    """
+    output, task = Path(recipe.run.output), task_of(recipe)
+    output.mkdir(parents=True, exist_ok=True)
+    started = _resume_step(resume, output)
+    seed_everything(recipe.run.seed + started[1], verbose=False)
+    if recipe.run.threads:
+        torch.set_num_threads(recipe.run.threads)
+    average = AveragedWeights(recipe.optimisation.ema_decay)
+    export = Export(output / task, _meta(recipe), recipe.run.export_every, average)
+    trainer = _trainer(recipe, output, [average, export])
+    module = LocateModule(recipe) if isinstance(recipe, LocateRecipe) else ExamineModule(recipe)
+    before = time.perf_counter()
+    path = None if started[0] is None else str(started[0])
+    try:
+        trainer.fit(module, datamodule=data_module(recipe), ckpt_path=path, weights_only=True)
+    except RuntimeError as error:
+        if "size mismatch" in str(error) or "state_dict" in str(error):
+            raise ConfigError(f"{path} is of another network than this recipe's; train without --resume.") from None
+        raise
+    return _write_summary(output, recipe, trainer.global_step, time.perf_counter() - before, export.metrics)
+
+
+def task_of(recipe: Recipe) -> Any:
+    """ "locate" or "examine"."""
+    return "locate" if isinstance(recipe, LocateRecipe) else "examine"
+
+
+def data_module(recipe: Recipe) -> DrawnDataModule:
+    """The data module a recipe asks for: a labelled folder if it names an index, else phantoms."""
+    return PhantomDataModule(recipe.data, recipe.optimisation.max_steps)
+
+
+def _resume_step(resume: str | None, output: Path) -> tuple[Path | None, int]:
+    if resume is None:
+        return None, 0
+    path = output / "last.ckpt" if resume == "last" else Path(resume)
+    if not path.exists():
+        raise ConfigError(f"There is no resume file {path}; leave --resume out to start anew.")
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    return path, int(content["global_step"])
+
+
+def _meta(recipe: Recipe) -> Meta:
+    data = recipe.data
+    trained_on = {"phantom_seeds": list(data.train_seeds)} if data.loading.index is None else {"index": data.loading.index}
+    crop_shape = None if isinstance(recipe, LocateRecipe) else recipe.data.crop_shape
+    return Meta(task_of(recipe), recipe.filters, data.spacing_mm, crop_shape, trained_on, git_commit=git_commit())
+
+
+def _trainer(recipe: Recipe, output: Path, callbacks: list[Callback]) -> Trainer:
+    run, optimisation = recipe.run, recipe.optimisation
+    cuda = run.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+    precision = run.precision if run.precision != "auto" else ("bf16-mixed" if cuda else "32-true")
+    loggers: list[Logger] = [CSVLogger(output, name="log", flush_logs_every_n_steps=run.log_every)]
+    if run.logger == "wandb":
+        offline = "WANDB_API_KEY" not in os.environ
+        loggers.append(WandbLogger(project="vertseg", save_dir=output, offline=offline))
+    progress: list[Callback] = [TQDMProgressBar(refresh_rate=10)] if run.progress else []
+    return Trainer(
+        accelerator=run.accelerator,
+        devices=1,
+        precision=precision,
+        max_steps=optimisation.max_steps,
+        max_time=optimisation.max_time,
+        gradient_clip_val=optimisation.gradient_clip,
+        val_check_interval=min(run.validate_every, optimisation.max_steps),
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=run.log_every,
+        logger=loggers,
+        enable_checkpointing=False,
+        enable_progress_bar=run.progress,
+        enable_model_summary=False,
+        callbacks=[StepClock(), LearningRateMonitor("step"), *progress, *callbacks],
+        default_root_dir=output,
+    )
+
+
+def _write_summary(
+    output: Path, recipe: Recipe, steps: int, seconds: float, metrics: dict[str, float]
+) -> dict[str, Any]:
+    summary = {
+        "task": task_of(recipe),
+        "steps": steps,
+        "seconds": round(seconds, 1),
+        "metrics": metrics,
+        "checkpoint": str(output / f"{task_of(recipe)}.safetensors"),
+        "recipe": dataclasses.asdict(recipe),
+    }
+    partial = output / ".summary.json.part"
+    partial.write_text(json.dumps(summary, indent=1) + "\n")
+    os.replace(partial, output / "summary.json")
+    return summary
+
+
+def prepare(recipe: Recipe) -> None:
+    """Render every phantom of a recipe that is not in its cache yet; a training may run meanwhile."""
+    from rich.progress import track
+
+    data = data_module(recipe)
+    if not isinstance(data, PhantomDataModule) or recipe.data.loading.cache_dir is None:
+        raise ConfigError("Only a recipe of phantoms with data.loading.cache_dir has a cache to fill.")
+    cache = data.caches()["train"]
+    if recipe.run.threads:
+        torch.set_num_threads(recipe.run.threads)
+    for seed in track(data.missing(), description="rendering"):
+        cache.get(seed)

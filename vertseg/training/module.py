@@ -1,0 +1,77 @@
+"""What both LightningModules share: the network, its optimiser and schedule, and counting Dice."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+
+import torch
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from vertseg.nets.losses import dice_counts
+from vertseg.nets.unet import ExamineNet, LocateNet
+from vertseg.training.recipes import Optimisation
+
+Batch = Mapping[str, Tensor]
+
+
+def learning_rate_factor(step: int, optimisation: Optimisation) -> float:
+    """Share of the learning rate at a step: linear warm-up, then a half cosine to zero."""
+    if step < optimisation.warmup_steps:
+        return (step + 1) / optimisation.warmup_steps
+    span = max(1, optimisation.max_steps - optimisation.warmup_steps)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - optimisation.warmup_steps) / span)))
+
+
+class NetworkModule(LightningModule):
+    """A network in training; `net` is what is averaged and exported."""
+
+    net: LocateNet | ExamineNet
+
+    def __init__(self, optimisation: Optimisation) -> None:
+        super().__init__()
+        self.optimisation = optimisation
+        self._counts: dict[str, Tensor] = {}
+
+    @abstractmethod
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Loss terms of a batch by name, already weighted; the loss is their sum."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of a batch."""
+        terms = self.losses(batch)
+        total = torch.stack(list(terms.values())).sum()
+        size = len(batch["image"])
+        self.log("train/loss", total, prog_bar=True, batch_size=size)
+        self.log_dict({f"train/{name}": value for name, value in terms.items()}, batch_size=size)
+        return total
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW (no decay on biases and norms) with warm-up and cosine, stepped every batch."""
+        own = self.optimisation
+        matrices = [p for p in self.parameters() if p.ndim > 1]
+        vectors = [p for p in self.parameters() if p.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": own.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=own.learning_rate)
+        schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, own))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the counts of the last validation."""
+        self._counts = {}
+
+    def count(self, prediction: Tensor, target: Tensor, names: Mapping[str, int]) -> None:
+        """Add a batch's voxels to the validation Dice of the named classes."""
+        counts = dice_counts(prediction, target, list(names.values()))
+        for name, row in zip(names, counts, strict=True):
+            self._counts[name] = self._counts.get(name, torch.zeros_like(row)) + row
+
+    def on_validation_epoch_end(self) -> None:
+        """Log Dice per class over all validation voxels together."""
+        for name, (both, predicted, wanted) in self._counts.items():
+            self.log(f"val/dice_{name}", (2 * both + 1e-6) / (predicted + wanted + 1e-6), prog_bar=True)
