@@ -1,0 +1,7 @@
+"""`python -m vertseg`."""
+
+import sys
+
+from vertseg.cli import main
+
+sys.exit(main())

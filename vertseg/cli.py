@@ -1,0 +1,102 @@
+"""The command line: `vertseg predict`, `train`, `phantom` and `version`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vertseg import __version__
+from vertseg.errors import ConfigError, VertsegError
+
+_EPILOG = "Research software: not a medical device. Cement leak risks are provisional, learned from phantoms."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status: 0, 2 after an error that the user can mend, 130 after Ctrl-C."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except VertsegError as error:
+        print(f"vertseg: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("vertseg: interrupted; nothing half-written is left.", file=sys.stderr)
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
+    # The two commands below bring their own options and large libraries, so they are only loaded when called.
+    if arguments[:1] == ["train"]:
+        from vertseg.training.command import train_command
+
+        return train_command(arguments[1:])
+    if arguments[:1] == ["phantom"]:
+        from vertseg.phantom.command import add_arguments
+        from vertseg.phantom.command import run as run_phantom
+
+        parser = argparse.ArgumentParser(prog="vertseg phantom", description="Render phantom scans.")
+        add_arguments(parser)
+        return int(run_phantom(parser.parse_args(arguments[1:])))
+    options = _parser().parse_args(arguments)
+    if options.command == "predict":
+        from vertseg.inference.command import run as run_predict
+
+        return run_predict(options)
+    print(f"vertseg {__version__}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vertseg",
+        description="Vertebrae and the bone missing from them, on spine CT.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"vertseg {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    predict = commands.add_parser(
+        "predict", help="vertebrae and findings of one or more scans", description="Predict.", epilog=_EPILOG
+    )
+    add_predict_arguments(predict)
+    commands.add_parser("train", help="train a network (vertseg train --help)", add_help=False)
+    commands.add_parser("phantom", help="render phantom scans (vertseg phantom --help)", add_help=False)
+    commands.add_parser("version", help="print the version")
+    return parser
+
+
+def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `vertseg predict`, shared with `scripts/infer.py`."""
+    parser.add_argument(
+        "scans", nargs="+", type=Path, metavar="SCAN", help="NIfTI file, DICOM folder, file or zip"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR",
+        help="folder for the results; with several scans one folder each in it",
+    )  # fmt: skip
+    parser.add_argument("--levels", metavar="L1,L2", help="examine and report these levels only")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--series", metavar="UID", help="DICOM series, where a folder holds several")
+    parser.add_argument("--checkpoint-dir", type=Path, metavar="DIR", help="folder with other weights")
+    parser.add_argument(
+        "--cement-ml", type=float, metavar="ML", help="planned cement volume, for the leak risk"
+    )
+    parser.add_argument("--viscosity", metavar="V", help="low, medium or high, for the leak risk")
+    parser.add_argument("--approach", metavar="A", help="unipedicular or bipedicular, for the leak risk")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars and no table")
+
+
+def parse_levels(text: str | None) -> tuple[int, ...] | None:
+    """Level numbers of "L1,L2"; None for None.
+
+    Raises:
+        ConfigError: a name is not a level, or there is none.
+    """
+    from vertseg.labels import level_number
+
+    if text is None:
+        return None
+    names = [name for name in text.split(",") if name.strip()]
+    if not names:
+        raise ConfigError("--levels names no level; write it like --levels L1,L2.")
+    return tuple(level_number(name) for name in names)

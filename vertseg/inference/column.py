@@ -1,0 +1,183 @@
+"""The column: which candidates are vertebrae, and which levels they are, decided together."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertseg.inference.instances import Instance
+from vertseg.inference.priors import BODY_ML, SACRUM_SPACING_MM, SPACING_MM, expected
+from vertseg.labels import LEVEL_NUMBERS, SACRUM, T13, VERTEBRA_LEVELS
+
+CUT_FACTOR = 0.7
+"""Confidence is multiplied by this where the field of view cuts a vertebra."""
+
+_MIN_BODY_SHARE = 0.12
+_MIN_BODY_SHARE_CUT = 0.06
+_STEEP_DEG, _TOO_STEEP_DEG = 50.0, 72.0
+_NEAREST_SHARE = 0.35
+_EMISSION_FLOOR = 0.02
+_EMISSION_WEIGHT = 2.0
+_ANOMALY_COST = 3.0
+_SKIP_COST = 1.0
+_GAP_COST = 3.0
+_GAP_SLACK = 0.4
+_REPEAT_COST = 2.0
+_REPEAT_SHARE = 0.6
+_DISC_MM = 20.0
+
+_STATES = (*VERTEBRA_LEVELS, SACRUM)
+_L5, _L6 = LEVEL_NUMBERS["L5"], LEVEL_NUMBERS["L6"]
+_L1, _T12 = LEVEL_NUMBERS["L1"], LEVEL_NUMBERS["T12"]
+_ORDINARY = [n for n in _STATES if n not in (T13, _L6)]
+_RANK = {n: i for i, n in enumerate(_ORDINARY)}
+
+
+@dataclass(frozen=True, eq=False)
+class SacrumSeen:
+    """Where the sacrum is: `voxels_mm` (n, 3) world positions of its voxels."""
+
+    voxels_mm: NDArray[np.float64]
+
+
+def chain(candidates: list[Instance], sacrum: SacrumSeen | None) -> list[Instance]:
+    """The candidates that form a column, from head to foot.
+
+    Too small ones and ones below the sacrum's middle go first; then the path down the column that gathers
+    most bone with steps of plausible length and direction is kept (dynamic programming), which leaves out
+    whatever lies beside it.
+    """
+    plausible = [c for c in candidates if _is_large_enough(c) and not _is_below(c, sacrum)]
+    order = sorted(plausible, key=lambda c: -c.centre_mm[2])
+    if not order:
+        return []
+    worth = [_worth(c) for c in order]
+    best, before = list(worth), [-1] * len(order)
+    for j in range(len(order)):
+        for i in range(j):
+            score = best[i] + worth[j] - _step_cost(order[i], order[j])
+            if score > best[j]:
+                best[j], before[j] = score, i
+    at, path = int(np.argmax(best)), []
+    while at >= 0:
+        path.append(order[at])
+        at = before[at]
+    return path[::-1]
+
+
+def _is_large_enough(c: Instance) -> bool:
+    share = _MIN_BODY_SHARE_CUT if c.cut else _MIN_BODY_SHARE
+    return c.body_ml >= share * expected(BODY_ML, c.level)
+
+
+def _is_below(c: Instance, sacrum: SacrumSeen | None) -> bool:
+    return sacrum is not None and bool(c.centre_mm[2] < np.median(sacrum.voxels_mm[:, 2]))
+
+
+def _worth(c: Instance) -> float:
+    return float(min(1.0, c.body_ml / (0.5 * expected(BODY_ML, c.level))) * c.certainty)
+
+
+def _step_cost(upper: Instance, lower: Instance) -> float:
+    step = upper.centre_mm - lower.centre_mm
+    distance = float(np.linalg.norm(step))
+    ratio = distance / expected(SPACING_MM, upper.level + lower.level)
+    angle = float(np.degrees(np.arccos(np.clip(step[2] / max(distance, 1e-6), -1, 1))))
+    if ratio < _NEAREST_SHARE or angle > _TOO_STEEP_DEG:
+        return float("inf")
+    steepness = max(0.0, (angle - _STEEP_DEG) / (_TOO_STEEP_DEG - _STEEP_DEG))
+    return steepness + 0.3 * max(0.0, ratio - 1.6) + 1.5 * max(0.0, 0.55 - ratio)
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Levels of a chain: `levels` (n) and the posterior probability of each, from the same costs."""
+
+    levels: list[int]
+    probabilities: list[float]
+
+
+def label(column: list[Instance], sacrum: SacrumSeen | None) -> Labelled:
+    """Levels of the whole column at once: the cheapest path (Viterbi) and its marginals.
+
+    Emissions are the instances' mean level probabilities. A step to the next level is free; T13, L6, and a
+    missing T12 or L5 cost `_ANOMALY_COST`; a skipped level costs less the better the distance fits. The
+    sacrum, where seen, is one more step below the last vertebra.
+    """
+    states = list(_STATES)
+    emission = np.stack([_log_emission(c, states) for c in column])
+    steps = [_log_steps(upper, lower, states) for upper, lower in pairwise(column)]
+    start = np.array([-_ANOMALY_COST if n in (T13, _L6) else 0.0 for n in states])
+    end = _log_end(column[-1], sacrum, states)
+
+    score, back = start + emission[0], []
+    for t, step in enumerate(steps):
+        total = score[:, None] + step
+        back.append(total.argmax(axis=0))
+        score = total.max(axis=0) + emission[t + 1]
+    state = int((score + end).argmax())
+    path = [state]
+    for pointers in reversed(back):
+        state = int(pointers[state])
+        path.append(state)
+    path.reverse()
+    marginals = _marginals(emission, steps, start, end)
+    return Labelled([states[s] for s in path], [float(marginals[t, s]) for t, s in enumerate(path)])
+
+
+def _log_emission(c: Instance, states: list[int]) -> NDArray[np.float64]:
+    p = c.level[states]
+    p = p / max(p.sum(), 1e-6)
+    return np.asarray(_EMISSION_WEIGHT * np.log((p + _EMISSION_FLOOR) / (1 + _EMISSION_FLOOR * len(states))))
+
+
+def _log_steps(upper: Instance, lower: Instance, states: list[int]) -> NDArray[np.float64]:
+    distance = float(np.linalg.norm(upper.centre_mm - lower.centre_mm))
+    ratio = distance / expected(SPACING_MM, upper.level + lower.level)
+    return np.array([[-step_cost(a, b, ratio) for b in states] for a in states])
+
+
+def step_cost(upper: int, lower: int, ratio: float) -> float:
+    """Cost of level `lower` below `upper` when their distance is `ratio` times that of neighbours."""
+    if upper == lower:
+        if upper == SACRUM:
+            return 0.0
+        return _REPEAT_COST if ratio < _REPEAT_SHARE else float("inf")
+    anomaly = _ANOMALY_COST if lower in (T13, _L6) else 0.0
+    from_rank = _RANK[_T12] if upper == T13 else _RANK[_L5] if upper == _L6 else _RANK[upper]
+    to_rank = _RANK[_L1] if lower == T13 else _RANK[SACRUM] if lower == _L6 else _RANK[lower]
+    skipped = to_rank - from_rank - 1
+    if skipped < 0:
+        return float("inf")
+    misfit = max(0.0, abs(ratio - (skipped + 1)) - _GAP_SLACK)
+    cost = _SKIP_COST * skipped + _GAP_COST * misfit + anomaly
+    absent = (skipped == 1) and ((lower == _L1) or (lower == SACRUM))
+    return min(cost, _ANOMALY_COST + _GAP_COST * max(0.0, abs(ratio - 1) - _GAP_SLACK)) if absent else cost
+
+
+def _log_end(last: Instance, sacrum: SacrumSeen | None, states: list[int]) -> NDArray[np.float64]:
+    if sacrum is None:
+        return np.zeros(len(states))
+    half_body_mm = 0.5 * expected(SPACING_MM, last.level)
+    gap = float(np.linalg.norm(sacrum.voxels_mm - last.centre_mm, axis=1).min()) - half_body_mm
+    ratio = 1.0 if gap < _DISC_MM else 1.0 + (gap - _DISC_MM / 2) / SACRUM_SPACING_MM
+    return np.array([-step_cost(n, SACRUM, ratio) for n in states])
+
+
+def _marginals(
+    emission: NDArray[np.float64],
+    steps: list[NDArray[np.float64]],
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Posterior (n, states) of each instance's state, by the forward-backward recursions."""
+    n = emission.shape[0]
+    forward = [start + emission[0]]
+    for t in range(1, n):
+        forward.append(np.logaddexp.reduce(forward[-1][:, None] + steps[t - 1], axis=0) + emission[t])
+    backward = [end]
+    for t in range(n - 1, 0, -1):
+        backward.insert(0, np.logaddexp.reduce(steps[t - 1] + (emission[t] + backward[0])[None, :], axis=1))
+    joint = np.stack(forward) + np.stack(backward)
+    return np.asarray(np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)))

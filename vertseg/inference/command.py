@@ -1,0 +1,128 @@
+"""`vertseg predict`: scans in, a folder of results out for each, progress and a table on the screen."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vertseg.cli import parse_levels
+from vertseg.errors import ConfigError, VertsegError
+from vertseg.inference.engines import TorchEngine
+from vertseg.inference.findings import Findings
+from vertseg.inference.options import Plan, PredictOptions, Progress
+from vertseg.inference.pipeline import predict
+from vertseg.io import read_scan
+from vertseg.report.table import SCREEN_COLUMNS, screen_rows
+from vertseg.report.writer import check_output, write_outputs
+
+_ENDINGS = (".nii.gz", ".nii", ".zip", ".dcm")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Predict every scan; 0, or 2 when one of several could not be used (the others are done).
+
+    Raises:
+        VertsegError: an option, a checkpoint or the device cannot be used, or the only scan cannot.
+    """
+    plan = Plan(arguments.cement_ml, arguments.viscosity, arguments.approach)
+    levels = parse_levels(arguments.levels)
+    folders = output_folders(arguments.scans, arguments.output)
+    for folder in folders:
+        check_output(folder)
+    if arguments.threads is not None and arguments.threads < 1:
+        raise ConfigError(f"--threads must be at least 1, not {arguments.threads}.")
+    engine = TorchEngine(arguments.checkpoint_dir, arguments.device, arguments.threads)
+    status = 0
+    for scan_path, folder in zip(arguments.scans, folders, strict=True):
+        try:
+            _one(scan_path, folder, engine, arguments, (levels, plan))
+        except VertsegError as error:
+            if len(folders) == 1:
+                raise
+            print(f"vertseg: {error}", file=sys.stderr)
+            status = 2
+    return status
+
+
+def output_folders(scans: list[Path], output: Path) -> list[Path]:
+    """The folder of each scan's results: `output` itself for one scan, else one in it by the scan's name.
+
+    Raises:
+        ConfigError: two scans have one name.
+    """
+    if len(scans) == 1:
+        return [output]
+    names = [_stem(scan) for scan in scans]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            f"Several scans are named '{twice[0]}', so their results would overwrite each other; predict them apart."
+        )
+    return [output / name for name in names]
+
+
+def _stem(scan: Path) -> str:
+    name = scan.resolve().name
+    for ending in _ENDINGS:
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def _one(
+    path: Path,
+    folder: Path,
+    engine: TorchEngine,
+    arguments: argparse.Namespace,
+    chosen: tuple[tuple[int, ...] | None, Plan],
+) -> None:
+    start = time.perf_counter()
+    scan = read_scan(path, arguments.series)
+    reading = time.perf_counter() - start
+    with _progress(path.name, arguments.quiet) as progress:
+        options = PredictOptions(levels=chosen[0], plan=chosen[1], progress=progress)
+        findings = predict(scan, options=options, engine=engine)
+        findings.seconds["read"] = reading
+        progress("write", 0, 1)
+        write_outputs(findings, scan.volume, folder)
+        progress("write", 1, 1)
+    for warning in findings.warnings:
+        print(f"vertseg: warning: {warning}", file=sys.stderr)
+    if not arguments.quiet:
+        _show(findings, folder, time.perf_counter() - start)
+
+
+@contextmanager
+def _progress(name: str, quiet: bool) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    bars = Progress(
+        TextColumn(f"{name}: {{task.description}}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(), console=Console(stderr=True), disable=quiet, transient=True,
+    )  # fmt: skip
+    stages: dict[str, int] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if stage not in stages:
+            stages[stage] = int(bars.add_task(stage, total=total))
+        bars.update(stages[stage], completed=done, total=total)  # type: ignore[arg-type]
+
+    with bars:
+        yield report
+
+
+def _show(findings: Findings, folder: Path, seconds: float) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if findings.vertebrae:
+        table = Table(*SCREEN_COLUMNS)
+        for row in screen_rows(findings):
+            table.add_row(*row)
+        console.print(table)
+    console.print(f"{folder / 'preview.png'}", soft_wrap=True, highlight=False)
+    console.print(f"{seconds:.1f} s on {findings.provenance.device}", highlight=False)

@@ -1,0 +1,185 @@
+"""The vertebrae's crops put together on the scan's grid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+
+from vertseg.inference.examine import Examined
+from vertseg.inference.findings import Vertebra
+from vertseg.inference.located import Located
+from vertseg.inference.sampling import box_of, inside, sample_channels, sub_grid
+from vertseg.labels import FINDINGS, SACRUM, LocateClass, Tissue
+from vertseg.volume import Grid, Volume
+
+_SEEN = 0.1
+_LEAST_AGREEMENT = 0.2
+_CRUMB_SHARE = 0.03
+
+Box = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True, eq=False)
+class Composed:
+    """Labels on the scan's RAS grid.
+
+    Attributes:
+        grid: where the voxels are.
+        levels: (X, Y, Z) uint8 level numbers, the sacrum included.
+        tissue: (X, Y, Z) uint8 `Tissue` numbers.
+        masks: (F, X, Y, Z) bool, in `FINDINGS` order.
+        boxes: per vertebra, the box that holds it.
+        own_masks: per vertebra, (F, x, y, z) bool findings of it alone in its box.
+        warnings: sentences for the reader.
+    """
+
+    grid: Grid
+    levels: NDArray[np.uint8]
+    tissue: NDArray[np.uint8]
+    masks: NDArray[np.bool_]
+    boxes: list[Box]
+    own_masks: list[NDArray[np.bool_]]
+    warnings: list[str]
+
+    def part(self, index: int, level: int) -> tuple[Volume, dict[str, Volume]]:
+        """Tissue and findings of one vertebra alone, in its box."""
+        box = self.boxes[index]
+        affine = sub_grid(self.grid, np.array([s.start for s in box]), np.array([s.stop for s in box])).affine
+        tissue = np.where(self.levels[box] == level, self.tissue[box], 0).astype(np.uint8)
+        own = {name: Volume(self.own_masks[index][i], affine) for i, name in enumerate(FINDINGS)}
+        return Volume(tissue, affine), own
+
+
+def compose(
+    grid: Grid, examined: Sequence[Examined], located: Located, fusion: float, threshold: float
+) -> Composed:
+    """Labels of all examined vertebrae on the scan's RAS grid.
+
+    Per voxel the vertebra with the highest probability wins. That probability is the examine network's,
+    averaged with the locate network's by `fusion`; beyond a crop it is the locate network's alone.
+
+    Args:
+        grid: the scan's RAS grid.
+        examined: crops with their outputs.
+        located: for the fallback.
+        fusion: weight of the locate network inside a crop, 0 to 1.
+        threshold: probability from which a voxel belongs to a finding.
+    """
+    levels = np.zeros(grid.shape, dtype=np.uint8)
+    tissue = np.zeros(grid.shape, dtype=np.uint8)
+    best = np.full(grid.shape, 0.5, dtype=np.float32)
+    boxes: list[Box] = []
+    found: list[NDArray[np.bool_]] = []
+    warnings: list[str] = []
+    for crop in examined:
+        box = _box(crop, grid)
+        boxes.append(box)
+        parts, findings, warning = _probabilities(crop, located, _grid_of(grid, box), fusion)
+        warnings.extend([warning] if warning else [])
+        vertebra = parts.sum(axis=0)
+        wins = vertebra > best[box]
+        best[box][wins] = vertebra[wins]
+        levels[box][wins] = crop.vertebra.level
+        is_body = parts[0] >= parts[1]
+        tissue[box][wins] = np.where(is_body, int(Tissue.BODY), int(Tissue.POSTERIOR))[wins]
+        found.append(findings > threshold)
+    for crop, box in zip(examined, boxes, strict=True):
+        _drop_crumbs(levels[box], tissue[box], crop.vertebra.level)
+    masks = np.zeros((len(FINDINGS), *grid.shape), dtype=bool)
+    for crop, box, own in zip(examined, boxes, found, strict=True):
+        own &= (levels[box] == 0) | (levels[box] == crop.vertebra.level)
+        masks[(slice(None), *box)] |= own
+    return Composed(grid, levels, tissue, masks, boxes, found, warnings)
+
+
+def add_sacrum(composed: Composed, sacrum: Volume) -> None:
+    """Write the sacrum where no vertebra is; `sacrum` is its mask on the locate grid."""
+    points = sacrum.grid.world(np.argwhere(sacrum.array))
+    box = box_of(_margin(points, sacrum.grid.spacing_mm[0]), composed.grid)
+    if box is None:
+        return
+    mask = sacrum.array[None].astype(np.float32)
+    sampled = sample_channels(mask, sacrum.affine, sub_grid(composed.grid, *box))[0]
+    levels = composed.levels[_slices(*box)]
+    levels[(sampled > 0.5) & (levels == 0)] = SACRUM
+
+
+def _probabilities(
+    crop: Examined, located: Located, part: Grid, fusion: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], str | None]:
+    """Body and posterior (2, x, y, z) and findings (F, x, y, z) probabilities of one vertebra on `part`."""
+    channels = np.concatenate([crop.tissue[[Tissue.BODY, Tissue.POSTERIOR]], crop.findings])
+    sampled = sample_channels(channels, crop.grid.affine, part)
+    fine, findings = sampled[:2], sampled[2:]
+    rough = sample_channels(_located_parts(crop.vertebra, located), crop.vertebra.marker.affine, part)
+    covered = inside(crop.grid.shape, crop.grid.affine, part)
+    marked = covered & (rough.sum(axis=0) > 0.5)
+    agreed = float((fine.sum(axis=0) > 0.5)[marked].mean()) if marked.any() else 1.0
+    if agreed < _LEAST_AGREEMENT:
+        sentence = (
+            f"The examine network does not confirm {crop.vertebra.name}; its outline is the locate network's."
+        )
+        return rough, findings, sentence
+    parts = np.where(covered, (1 - fusion) * fine + fusion * rough, rough)
+    return parts.astype(np.float32), findings, None
+
+
+def _located_parts(vertebra: Vertebra, located: Located) -> NDArray[np.float32]:
+    """Body and posterior probabilities (2, x, y, z) on the marker's own grid; zero beyond the marker."""
+    start = np.rint(located.grid.voxel(vertebra.marker.affine[:3, 3])).astype(int)
+    box = tuple(slice(a, a + n) for a, n in zip(start, vertebra.marker.array.shape, strict=True))
+    parts = located.tissue[(slice(LocateClass.BODY, LocateClass.POSTERIOR + 1), *box)]
+    raised = np.where(parts.sum(axis=0) < 0.5, 0.5 / np.maximum(parts.sum(axis=0), 1e-3), 1.0)
+    result = np.where(vertebra.marker.array, np.minimum(parts * raised, 1.0), 0.0)
+    return np.asarray(result, dtype=np.float32)
+
+
+def _box(crop: Examined, grid: Grid) -> Box:
+    """The box of the scan's grid that holds all that the crop and the marker say of this vertebra."""
+    seen = (crop.tissue[Tissue.BODY] + crop.tissue[Tissue.POSTERIOR] > _SEEN) | (
+        crop.findings.max(axis=0) > _SEEN
+    )
+    marker = crop.vertebra.marker
+    points = [
+        _margin(marker.grid.world(np.argwhere(marker.array)), marker.grid.spacing_mm[0]),
+        _margin(crop.grid.world(np.argwhere(seen)), crop.grid.spacing_mm[0]),
+    ]
+    box = box_of(np.concatenate(points), grid)
+    return _slices(*box) if box is not None else (slice(0, 1), slice(0, 1), slice(0, 1))
+
+
+def _margin(points_mm: NDArray[np.float64], margin_mm: float) -> NDArray[np.float64]:
+    """The two corners (2, 3) of the points' world box, widened; no points give no corners (0, 3)."""
+    if points_mm.shape[0] == 0:
+        return points_mm
+    low, high = points_mm.min(axis=0) - margin_mm, points_mm.max(axis=0) + margin_mm
+    return np.array(
+        [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
+    )
+
+
+def _slices(start: NDArray[np.int64], stop: NDArray[np.int64]) -> Box:
+    x, y, z = (slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
+    return x, y, z
+
+
+def _grid_of(grid: Grid, box: Box) -> Grid:
+    return sub_grid(grid, np.array([s.start for s in box]), np.array([s.stop for s in box]))
+
+
+def _drop_crumbs(levels: NDArray[np.uint8], tissue: NDArray[np.uint8], level: int) -> None:
+    """Clear pieces of a vertebra that hang on nothing and are small beside its largest piece."""
+    mask = levels == level
+    if not mask.any():
+        return
+    pieces, n = cc3d.connected_components(mask, connectivity=26, return_N=True)
+    if n < 2:
+        return
+    sizes = np.bincount(pieces.ravel(), minlength=n + 1)
+    sizes[0] = 0
+    crumbs = np.flatnonzero(sizes < _CRUMB_SHARE * sizes.max())
+    gone = np.isin(pieces, crumbs[crumbs > 0])
+    levels[gone] = 0
+    tissue[gone] = 0

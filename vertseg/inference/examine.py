@@ -1,0 +1,58 @@
+"""The examine network on one upright crop per vertebra."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertseg.inference.engines import Engine
+from vertseg.inference.findings import Vertebra
+from vertseg.inference.options import PredictOptions
+from vertseg.labels import LEAK_ROUTES
+from vertseg.preprocess import examine_input
+from vertseg.volume import Grid, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Examined:
+    """Outputs of the examine network for one vertebra.
+
+    Attributes:
+        vertebra: as located.
+        grid: the crop's grid.
+        tissue: (3, X, Y, Z) probabilities in `labels.Tissue` order.
+        findings: (F, X, Y, Z) probabilities in `labels.FINDINGS` order.
+        leak: probability per leak route, and "any".
+    """
+
+    vertebra: Vertebra
+    grid: Grid
+    tissue: NDArray[np.float32]
+    findings: NDArray[np.float32]
+    leak: dict[str, float]
+
+
+def examine_vertebrae(
+    volume: Volume, vertebrae: Sequence[Vertebra], engine: Engine, options: PredictOptions
+) -> list[Examined]:
+    """Outputs for each vertebra, in the given order.
+
+    Args:
+        volume: RAS scan in HU.
+        vertebrae: which to crop.
+        engine: runs the network.
+        options: batch size, plan and progress.
+    """
+    examined: list[Examined] = []
+    for first in range(0, len(vertebrae), options.batch):
+        batch = vertebrae[first : first + options.batch]
+        inputs = [examine_input(volume, v.centroid_mm, v.axes, v.marker, engine.crop) for v in batch]
+        plan = np.tile(np.array(options.plan.numbers(), dtype=np.float32), (len(batch), 1))
+        out = engine.examine(np.stack([crop for crop, _ in inputs]), plan)
+        for i, vertebra in enumerate(batch):
+            routes = {route: float(p) for route, p in zip(LEAK_ROUTES, out["leak"][i], strict=True)}
+            leak = {**routes, "any": float(out["any_leak"][i])}
+            examined.append(Examined(vertebra, inputs[i][1], out["tissue"][i], out["findings"][i], leak))
+        options.progress("examine", len(examined), len(vertebrae))
+    return examined

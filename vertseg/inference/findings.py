@@ -1,0 +1,122 @@
+"""What a prediction found: the values that reports are written from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertseg.labels import level_name
+from vertseg.planning.measures import Measures
+from vertseg.volume import Volume
+
+
+@dataclass(frozen=True)
+class Vertebra:
+    """One vertebra as the locate stage hands it to the examine stage.
+
+    Attributes:
+        level: VerSe level number.
+        confidence: 0 to 1; the level's posterior probability in the column times the mean vertebra
+            probability, times `column.CUT_FACTOR` where the field of view cuts the vertebra.
+        centroid_mm: (3,) body centre in world RAS mm.
+        axes: (3, 3) whose columns are right, anterior and up in world RAS.
+        marker: bool volume on the locate grid, cropped to this vertebra's bounding box.
+        cut_by_field: the vertebra touches the edge of the scan.
+    """
+
+    level: int
+    confidence: float
+    centroid_mm: NDArray[np.float64]
+    axes: NDArray[np.float64]
+    marker: Volume
+    cut_by_field: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the level, such as "L1"."""
+        return level_name(self.level)
+
+
+@dataclass(frozen=True)
+class VertebraFindings:
+    """What is known of one vertebra at the end.
+
+    Attributes:
+        leak: probability of a cement leak for each of `vertseg.labels.LEAK_ROUTES`, and "any".
+    """
+
+    level: int
+    confidence: float
+    centroid_mm: tuple[float, float, float]
+    axes: NDArray[np.float64]
+    cut_by_field: bool
+    measures: Measures
+    leak: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        """Name of the level, such as "L1"."""
+        return level_name(self.level)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a prediction was made from and with.
+
+    Attributes:
+        scan: path of the input.
+        scan_sha256: hash of the input file, of the voxels for an array.
+        description: what the input says of itself (modality, series, manufacturer and the like).
+        checkpoints: task ("locate", "examine") -> its sha256, steps and training sets.
+        versions: package -> version.
+        device: where the networks ran.
+    """
+
+    scan: str
+    scan_sha256: str
+    description: dict[str, str]
+    checkpoints: dict[str, dict[str, object]]
+    versions: dict[str, str]
+    device: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a prediction gives, on the input's own grid.
+
+    Attributes:
+        levels: uint8 VerSe numbers, the sacrum included.
+        tissue: uint8 `vertseg.labels.Tissue` numbers.
+        masks: one uint8 volume for each of `vertseg.labels.FINDINGS`.
+        vertebrae: from head to foot.
+        seconds: stage -> seconds.
+        warnings: sentences for the reader.
+    """
+
+    levels: Volume
+    tissue: Volume
+    masks: dict[str, Volume]
+    vertebrae: tuple[VertebraFindings, ...]
+    seconds: dict[str, float]
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def lytic_lesion(self) -> Volume:
+        """Mask of bone that is dissolved, uint8."""
+        return self.masks["lytic_lesion"]
+
+    @property
+    def sclerotic_lesion(self) -> Volume:
+        """Mask of bone that is denser than it should be, uint8."""
+        return self.masks["sclerotic_lesion"]
+
+    @property
+    def posterior_wall_defect(self) -> Volume:
+        """Mask of the posterior wall's shell where cortex is missing, uint8."""
+        return self.masks["posterior_wall_defect"]
+
+    @property
+    def cement(self) -> Volume:
+        """Mask of cement, uint8."""
+        return self.masks["cement"]

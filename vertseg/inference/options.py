@@ -1,0 +1,93 @@
+"""What a user may choose about a prediction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vertseg.errors import ConfigError
+from vertseg.labels import APPROACHES, VISCOSITIES
+
+Device = Literal["auto", "cpu", "cuda"]
+Progress = Callable[[str, int, int], None]
+"""Called with the stage's name, the steps done and the steps in all."""
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The injection a leak risk is asked for; None is unknown.
+
+    Attributes:
+        volume_ml: cement in ml, 0 to 20.
+        viscosity: one of `vertseg.labels.VISCOSITIES`.
+        approach: one of `vertseg.labels.APPROACHES`.
+
+    Raises:
+        ConfigError: a value that is not possible.
+    """
+
+    volume_ml: float | None = None
+    viscosity: str | None = None
+    approach: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.volume_ml is not None and not 0 < self.volume_ml <= 20:
+            raise ConfigError(f"A cement volume of {self.volume_ml} ml is not possible; give 0 to 20 ml.")
+        for value, known, what in (
+            (self.viscosity, VISCOSITIES, "viscosity"),
+            (self.approach, APPROACHES, "approach"),
+        ):
+            if value is not None and value not in known:
+                raise ConfigError(f"'{value}' is no {what}; it is one of {', '.join(known)}.")
+
+    def numbers(self) -> tuple[float, float, float]:
+        """Volume in ml, viscosity and approach indices as the examine network takes them; NaN is unknown."""
+        nan = float("nan")
+        return (
+            nan if self.volume_ml is None else float(self.volume_ml),
+            nan if self.viscosity is None else float(VISCOSITIES.index(self.viscosity)),
+            nan if self.approach is None else float(APPROACHES.index(self.approach)),
+        )
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """Choices of one prediction.
+
+    Attributes:
+        levels: level numbers to examine and report; None takes all that are found.
+        device: "auto" takes a CUDA device where there is one.
+        checkpoint_dir: folder with locate.safetensors and examine.safetensors; None takes the default ones.
+        series: DICOM series UID where a folder holds several.
+        plan: the injection that the leak risk is asked for.
+        fusion: weight of the locate network in the final vertebra probability, 0 to 1.
+        finding_threshold: probability from which a voxel belongs to a finding.
+        batch: crops per forward pass.
+        threads: CPU threads; None leaves torch's own choice.
+        progress: called as the work goes on.
+
+    Raises:
+        ConfigError: a value that is not possible.
+    """
+
+    levels: tuple[int, ...] | None = None
+    device: Device = "auto"
+    checkpoint_dir: Path | None = None
+    series: str | None = None
+    plan: Plan = field(default_factory=Plan)
+    fusion: float = 0.3
+    finding_threshold: float = 0.5
+    batch: int = 4
+    threads: int | None = None
+    progress: Progress = _silent
+
+    def __post_init__(self) -> None:
+        for name in ("fusion", "finding_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must lie between 0 and 1, not {getattr(self, name)}.")
+        if self.batch < 1:
+            raise ConfigError(f"batch must be at least 1, not {self.batch}.")

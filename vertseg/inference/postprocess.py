@@ -1,0 +1,114 @@
+"""From the locate network's voxels to the vertebrae of a column, each with level, axes and a marker."""
+
+from dataclasses import dataclass
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from vertseg.inference.column import CUT_FACTOR, Labelled, SacrumSeen, chain, label
+from vertseg.inference.findings import Vertebra
+from vertseg.inference.frames import local_axes
+from vertseg.inference.instances import Instance, find_instances, make_instance
+from vertseg.inference.located import Located
+from vertseg.inference.splitting import split_merged
+from vertseg.labels import SACRUM, LocateClass
+from vertseg.volume import Grid, Volume
+
+_MIN_SACRUM_ML = 8.0
+_MARKER_MARGIN_VOX = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """The vertebrae of a scan, from head to foot, and the sacrum's mask on the locate grid (None: not seen)."""
+
+    vertebrae: tuple[Vertebra, ...]
+    sacrum: Volume | None
+
+
+def read_column(located: Located) -> Column:
+    """The column in the locate network's outputs.
+
+    Raises nothing for an empty scan: the column then has no vertebrae.
+    """
+    sacrum_mask = _sacrum_mask(located)
+    sacrum = SacrumSeen(located.grid.world(np.argwhere(sacrum_mask))) if sacrum_mask is not None else None
+    instances = chain(split_merged(find_instances(located), located), sacrum)
+    if instances:
+        labelled = label(instances, sacrum)
+        instances, labelled, fallen = _joined(instances, labelled, located)
+        for instance in fallen:
+            sacrum_mask = np.zeros(located.grid.shape, dtype=bool) if sacrum_mask is None else sacrum_mask
+            sacrum_mask[tuple(instance.voxels.T)] = True
+    vertebrae = _vertebrae(instances, labelled, located.grid) if instances else ()
+    return Column(vertebrae, None if sacrum_mask is None else Volume(sacrum_mask, located.grid.affine))
+
+
+def _sacrum_mask(located: Located) -> NDArray[np.bool_] | None:
+    """The largest piece of sacrum, None where it is too small to be one."""
+    mask = located.tissue.argmax(axis=0) == LocateClass.SACRUM
+    if not mask.any():
+        return None
+    largest = cc3d.largest_k(mask, k=1, connectivity=26).astype(bool)
+    if largest.sum() * located.grid.voxel_volume_mm3 / 1000.0 < _MIN_SACRUM_ML:
+        return None
+    return np.asarray(largest)
+
+
+def _joined(
+    instances: list[Instance], labelled: Labelled, located: Located
+) -> tuple[list[Instance], Labelled, list[Instance]]:
+    """Pieces that got one level joined to one vertebra; those that are sacrum apart, as the third value."""
+    groups: dict[int, list[int]] = {}
+    for i, level in enumerate(labelled.levels):
+        groups.setdefault(level, []).append(i)
+    fallen = [instances[i] for i in groups.pop(SACRUM, [])]
+    joined, levels, probabilities = [], [], []
+    for level, members in groups.items():
+        if len(members) == 1:
+            joined.append(instances[members[0]])
+        else:
+            parts = [instances[i] for i in members]
+            voxels = np.concatenate([p.voxels for p in parts])
+            is_body = np.concatenate([p.is_body for p in parts])
+            joined.append(make_instance(located, voxels, is_body, None))
+        levels.append(level)
+        probabilities.append(max(labelled.probabilities[i] for i in members))
+    return joined, Labelled(levels, probabilities), fallen
+
+
+def _vertebrae(instances: list[Instance], labelled: Labelled, grid: Grid) -> tuple[Vertebra, ...]:
+    owned = np.zeros(grid.shape, dtype=bool)
+    for instance in instances:
+        owned[tuple(instance.voxels.T)] = True
+    frames = local_axes(instances, grid)
+    return tuple(
+        Vertebra(
+            level=level,
+            confidence=float(probability * instance.certainty * (CUT_FACTOR if instance.cut else 1.0)),
+            centroid_mm=instance.centre_mm,
+            axes=axes,
+            marker=_marker(instance, owned, grid),
+            cut_by_field=instance.cut,
+        )
+        for instance, level, probability, axes in zip(
+            instances, labelled.levels, labelled.probabilities, frames, strict=True
+        )
+    )
+
+
+def _marker(instance: Instance, owned: NDArray[np.bool_], grid: Grid) -> Volume:
+    """The instance's mask, small gaps and inner holes filled where no other vertebra is, cropped to it."""
+    start = np.maximum(instance.voxels.min(axis=0) - _MARKER_MARGIN_VOX, 0)
+    stop = np.minimum(instance.voxels.max(axis=0) + 1 + _MARKER_MARGIN_VOX, grid.shape)
+    mask = np.zeros(stop - start, dtype=bool)
+    mask[tuple((instance.voxels - start).T)] = True
+    others = owned[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))] & ~mask
+    body = np.zeros_like(mask)
+    body[tuple((instance.voxels[instance.is_body] - start).T)] = True
+    filled = ndimage.binary_closing(body, iterations=1) | ndimage.binary_fill_holes(body) | mask
+    affine = grid.affine.copy()
+    affine[:3, 3] = grid.world(start)
+    return Volume(filled & ~others, affine)

@@ -1,0 +1,1 @@
+"""Measures of a segmented vertebra that a vertebroplasty is planned with."""

@@ -1,0 +1,1 @@
+"""Files that a prediction is handed over in."""

@@ -1,0 +1,108 @@
+"""`preview.png`: sagittal, coronal and axial cuts with levels named and findings coloured."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertseg.inference.findings import Findings
+from vertseg.labels import FINDING_COLOURS, LEVEL_NAMES, SACRUM, level_colour, level_name
+from vertseg.report.planes import Plane, axial_plane, column_planes, worst
+from vertseg.volume import Volume
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_WINDOW_HU = (-350.0, 1050.0)
+_LEVEL_ALPHA = 0.33
+_FINDING_ALPHA = 0.75
+_BACKGROUND = "#101014"
+
+
+def draw_preview(findings: Findings, scan: Volume, path: Path, reference: Volume | None = None) -> None:
+    """Draw the preview as PNG.
+
+    Args:
+        findings: of one scan.
+        scan: the scan in HU, any orientation.
+        path: where to write.
+        reference: level numbers of a reference, drawn as white outlines.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    sagittal, coronal = column_planes(findings, scan.grid)
+    chosen = worst(findings)
+    planes = [sagittal, coronal, *([axial_plane(chosen)] if chosen else [])]
+    figure = Figure(figsize=(15, 7.5), dpi=110, facecolor=_BACKGROUND)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(planes), squeeze=False)[0]
+    for plane, ax in zip(planes, axes, strict=True):
+        _draw(plane, ax, findings, scan, reference)
+    if chosen is None:
+        figure.suptitle("No vertebra was found", color="white", fontsize=13)
+    _legend(figure, findings)
+    figure.subplots_adjust(left=0.01, right=0.99, top=0.93, bottom=0.07, wspace=0.03)
+    figure.savefig(path, format="png", facecolor=_BACKGROUND)
+
+
+def _draw(plane: Plane, ax: "Axes", findings: Findings, scan: Volume, reference: Volume | None) -> None:
+    low, high = _WINDOW_HU
+    grey = np.clip((plane.sampled(scan, 1, -1024.0) - low) / (high - low), 0, 1)
+    levels = plane.sampled(findings.levels, 0, 0.0).astype(int)
+    picture = np.repeat(grey[..., None], 3, axis=2)
+    for number in np.unique(levels[levels > 0]):
+        _blend(picture, levels == number, level_colour(int(number)), _LEVEL_ALPHA)
+    for name, colour in FINDING_COLOURS.items():
+        _blend(picture, plane.sampled(findings.masks[name], 0, 0.0) > 0, colour, _FINDING_ALPHA)
+    ax.imshow(picture, interpolation="bilinear", aspect="equal")
+    if reference is not None:
+        drawn = plane.sampled(reference, 0, 0.0)
+        for number in np.unique(drawn[drawn > 0]):
+            if int(number) in LEVEL_NAMES:
+                ax.contour(drawn == number, levels=[0.5], colors="white", linewidths=0.8)
+    _name_levels(ax, levels)
+    ax.set_title(plane.title, color="white", fontsize=11)
+    _name_edges(ax, plane, grey.shape)
+    ax.set_axis_off()
+
+
+def _blend(picture: NDArray[Any], mask: NDArray[np.bool_], rgb: tuple[int, int, int], alpha: float) -> None:
+    colour = np.array(rgb, dtype=np.float32) / 255.0
+    picture[mask] = (1 - alpha) * picture[mask] + alpha * colour
+
+
+def _name_levels(ax: "Axes", levels: NDArray[np.int_]) -> None:
+    """Names at the front edge of each level's area, so that they do not hide the body."""
+    for number in np.unique(levels[levels > 0]):
+        rows, columns = np.nonzero(levels == number)
+        if rows.size < 25:
+            continue
+        name = level_name(int(number)) if int(number) != SACRUM else "S"
+        front = columns <= np.quantile(columns, 0.3)
+        ax.text(
+            float(columns.min()) - 3, float(np.median(rows[front])), name,
+            color=np.array(level_colour(int(number))) / 255.0, fontsize=10, fontweight="bold", ha="right", va="center",
+        )  # fmt: skip
+
+
+def _name_edges(ax: "Axes", plane: Plane, shape: tuple[int, ...]) -> None:
+    rows, columns = shape[0], shape[1]
+    left, right, top, bottom = plane.edges
+    for text, x, y in (
+        (left, 5, rows / 2), (right, columns - 5, rows / 2), (top, columns / 2, 6), (bottom, columns / 2, rows - 6),
+    ):  # fmt: skip
+        ax.text(x, y, text, color="#d0d0d0", fontsize=9, ha="center", va="center")
+
+
+def _legend(figure: Any, findings: Findings) -> None:
+    """Names of the findings that are in the scan, in their colours; nothing else is promised."""
+    x = 0.02
+    for name, rgb in FINDING_COLOURS.items():
+        if not findings.masks[name].array.any():
+            continue
+        text = name.replace("_", " ")
+        figure.text(x, 0.025, f"\u25a0 {text}", color=np.array(rgb) / 255.0, fontsize=11)
+        x += 0.03 + 0.0085 * len(text)
+    figure.text(0.98, 0.025, "vertseg: research use only", color="#909090", fontsize=9, ha="right")

@@ -1,0 +1,92 @@
+"""`report.json`: what was found, with units in the names and a version of its schema."""
+
+import json
+from importlib.resources import files
+from typing import Any, Final
+
+import numpy as np
+
+from vertseg.inference.findings import Findings, VertebraFindings
+from vertseg.labels import LEAK_ROUTE_NAMES, level_code, level_name
+
+SCHEMA_VERSION: Final = "1.0"
+"""Raised in its second number when a key is added, in its first when one changes its meaning or goes."""
+
+LEAK_BASIS: Final = (
+    "provisional: learned from a synthetic rule on rendered phantoms, not from patients; not for clinical use"
+)
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of the report."""
+    text = files("vertseg.report").joinpath("schema.json").read_text(encoding="utf-8")
+    result: dict[str, Any] = json.loads(text)
+    return result
+
+
+def report(findings: Findings) -> dict[str, Any]:
+    """The report as plain values that JSON can hold; absent measures are null."""
+    provenance = findings.provenance
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "input": {
+            "path": provenance.scan,
+            "sha256": provenance.scan_sha256,
+            "shape": list(findings.levels.grid.shape),
+            "spacing_mm": [round(s, 4) for s in findings.levels.grid.spacing_mm],
+            "description": provenance.description,
+        },
+        "vertebrae": [_vertebra(v) for v in findings.vertebrae],
+        "other_levels": _other_levels(findings),
+        "leak_basis": LEAK_BASIS,
+        "leak_routes": LEAK_ROUTE_NAMES,
+        "warnings": list(findings.warnings),
+        "checkpoints": provenance.checkpoints,
+        "versions": provenance.versions,
+        "device": provenance.device,
+        "seconds": {stage: round(s, 3) for stage, s in findings.seconds.items()},
+    }
+
+
+def report_text(findings: Findings) -> str:
+    """The report as JSON text."""
+    return json.dumps(report(findings), indent=2, allow_nan=False) + "\n"
+
+
+def _other_levels(findings: Findings) -> list[str]:
+    known = {v.level for v in findings.vertebrae}
+    return [level_name(int(n)) for n in np.unique(findings.levels.array) if n and int(n) not in known]
+
+
+def _vertebra(v: VertebraFindings) -> dict[str, Any]:
+    code = level_code(v.level)
+    m = v.measures
+    return {
+        "level": v.name,
+        "level_number": v.level,
+        "code": {"scheme": code.scheme, "value": code.value, "meaning": code.meaning},
+        "confidence": round(v.confidence, 4),
+        "cut_by_field": v.cut_by_field,
+        "centroid_mm": [round(c, 2) for c in v.centroid_mm],
+        "axes": {
+            name: [round(float(c), 4) for c in v.axes[:, i]]
+            for i, name in enumerate(("right", "anterior", "up"))
+        },
+        "volume_ml": _rounded(m.volume_ml),
+        "body_ml": _rounded(m.body_ml),
+        "posterior_ml": _rounded(m.posterior_ml),
+        "lytic_ml": _rounded(m.lytic_ml),
+        "sclerotic_ml": _rounded(m.sclerotic_ml),
+        "cement_ml": _rounded(m.cement_ml),
+        "lesion_share": _rounded(m.lesion_share, 4),
+        "wall_defect_mm2": _rounded(m.wall_defect_mm2, 1),
+        "height_anterior_mm": _rounded(m.height_anterior_mm, 1),
+        "height_middle_mm": _rounded(m.height_middle_mm, 1),
+        "height_posterior_mm": _rounded(m.height_posterior_mm, 1),
+        "height_ratio": _rounded(m.height_ratio, 3),
+        "leak_probability": {route: round(p, 4) for route, p in v.leak.items()},
+    }
+
+
+def _rounded(value: float | None, digits: int = 3) -> float | None:
+    return None if value is None else round(value, digits)

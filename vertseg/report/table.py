@@ -1,0 +1,63 @@
+"""`vertebrae.csv`: one row per vertebra, and the same for the screen."""
+
+import csv
+import io
+from typing import Any
+
+from vertseg.inference.findings import Findings, VertebraFindings
+from vertseg.labels import LEAK_ROUTES
+from vertseg.report.summary import report
+
+COLUMNS = (
+    "level", "confidence", "cut_by_field", "centroid_x_mm", "centroid_y_mm", "centroid_z_mm", "volume_ml",
+    "body_ml", "posterior_ml", "lytic_ml", "sclerotic_ml", "cement_ml", "lesion_share", "wall_defect_mm2",
+    "height_anterior_mm", "height_middle_mm", "height_posterior_mm", "height_ratio",
+    *(f"leak_{route}" for route in LEAK_ROUTES), "leak_any",
+)  # fmt: skip
+
+
+def csv_text(findings: Findings) -> str:
+    """Comma-separated rows under a header line; an unknown measure is an empty cell."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for vertebra in report(findings)["vertebrae"]:
+        writer.writerow(_row(vertebra))
+    return out.getvalue()
+
+
+def _row(vertebra: dict[str, Any]) -> dict[str, Any]:
+    x, y, z = vertebra["centroid_mm"]
+    flat = {
+        **vertebra,
+        "centroid_x_mm": x,
+        "centroid_y_mm": y,
+        "centroid_z_mm": z,
+        **{f"leak_{route}": p for route, p in vertebra["leak_probability"].items()},
+    }
+    return {name: "" if flat[name] is None else flat[name] for name in COLUMNS}
+
+
+SCREEN_COLUMNS = (
+    "level", "conf.", "body ml", "lytic ml", "lesion %", "wall defect mm2", "height ant/mid/post mm", "any leak %",
+)  # fmt: skip
+
+
+def screen_rows(findings: Findings) -> list[tuple[str, ...]]:
+    """Cells of a table for a terminal, in the order of `SCREEN_COLUMNS`."""
+    return [_screen_row(v) for v in findings.vertebrae]
+
+
+def _screen_row(v: VertebraFindings) -> tuple[str, ...]:
+    m = v.measures
+    heights = (m.height_anterior_mm, m.height_middle_mm, m.height_posterior_mm)
+    return (
+        v.name + (" (cut)" if v.cut_by_field else ""),
+        f"{v.confidence:.2f}",
+        f"{m.body_ml:.1f}",
+        f"{m.lytic_ml:.1f}",
+        "-" if m.lesion_share is None else f"{100 * m.lesion_share:.0f}",
+        f"{m.wall_defect_mm2:.0f}",
+        "/".join("-" if h is None else f"{h:.0f}" for h in heights),
+        f"{100 * v.leak['any']:.0f}",
+    )
