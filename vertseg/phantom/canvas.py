@@ -1,0 +1,72 @@
+"""A grid of voxels on which implicit surfaces are painted, box by box, on CPU or GPU."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vertseg.phantom.shapes import coverage, smooth_min, stack_points
+from vertseg.phantom.types import Array
+from vertseg.volume import Grid
+
+Box = tuple[slice, slice, slice]
+FAR_MM = 1.0e3
+
+
+class Canvas:
+    """HU on a grid, with the points of any box of it in patient coordinates.
+
+    Args:
+        grid: where the voxels are.
+        patient_from_world: (4, 4) the patient's pose on the table.
+        psf_mm: full width of the scanner's point spread, at least a voxel.
+        device: torch device.
+    """
+
+    def __init__(self, grid: Grid, patient_from_world: Array, psf_mm: float, device: str) -> None:
+        self.grid = grid
+        self.device = torch.device(device)
+        self.width = psf_mm
+        self.matrix = patient_from_world @ grid.affine
+        self.inverse = np.linalg.inv(self.matrix)
+        self.hu = torch.full(grid.shape, -1000.0, device=self.device)
+
+    def box(self, corners_mm: Array, margin_mm: float) -> Box | None:
+        """Slices that hold the given patient points (K, 3) with a margin; None if outside the grid."""
+        low, high = corners_mm.min(0) - margin_mm, corners_mm.max(0) + margin_mm
+        ends = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+        vox = ends @ self.inverse[:3, :3].T + self.inverse[:3, 3]
+        start = np.maximum(np.floor(vox.min(0)), 0).astype(int)
+        stop = np.minimum(np.ceil(vox.max(0)) + 1, self.grid.shape).astype(int)
+        if (stop <= start).any():
+            return None
+        return (slice(start[0], stop[0]), slice(start[1], stop[1]), slice(start[2], stop[2]))
+
+    def points(self, box: Box | None = None) -> Tensor:
+        """Patient coordinates (x, y, z, 3) in mm of the voxels of a box."""
+        ranges = [slice(0, n) for n in self.grid.shape] if box is None else list(box)
+        i, j, k = (torch.arange(r.start, r.stop, dtype=torch.float32, device=self.device) for r in ranges)
+        i, j, k = i[:, None, None], j[None, :, None], k[None, None, :]
+        rows = (i * float(m[0]) + j * float(m[1]) + (k * float(m[2]) + float(m[3])) for m in self.matrix[:3])
+        return stack_points(*rows)
+
+    def blend(self, distance: Tensor, hu: float | Tensor, box: Box | None = None) -> None:
+        """Paint the inside of a surface with `hu`, weighed by how much of each voxel it fills."""
+        target = self.hu if box is None else self.hu[box]
+        share = coverage(distance, self.width)
+        target.copy_(target + share * (hu - target))
+
+
+class BoneLayer:
+    """Union of bars of one kind, with the cortex thickness that goes with the nearest bar."""
+
+    def __init__(self, canvas: Canvas) -> None:
+        self.distance = torch.full(canvas.grid.shape, FAR_MM, device=canvas.device)
+        self.cortex = torch.full(canvas.grid.shape, 1.0, device=canvas.device)
+        self.empty = True
+
+    def add(self, distance: Tensor, cortex_mm: float, box: Box) -> None:
+        """Join a shape to the union within a box."""
+        old = self.distance[box]
+        self.cortex[box] = torch.where(distance < old, torch.full_like(old, cortex_mm), self.cortex[box])
+        self.distance[box] = smooth_min(old, distance, 1.5)
+        self.empty = False

@@ -1,0 +1,153 @@
+"""What a phantom is made of and what comes out of it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vertseg.volume import Volume
+
+Array = npt.NDArray[np.float64]
+Field = Literal["lumbar", "thoracic", "whole", "random"]
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """A focal lesion in a vertebra's own frame.
+
+    Attributes:
+        kind: one of `vertseg.labels.FINDINGS` except the wall defect.
+        centre: (3,) mm from the body centre (right, anterior, up).
+        radii: (3,) mm semi-axes.
+        hu: attenuation inside.
+        breaks_cortex: the shell inside the lesion is gone.
+        phase: (3,) radians of the outline's irregularity.
+    """
+
+    kind: str
+    centre: Array
+    radii: Array
+    hu: float
+    breaks_cortex: bool
+    phase: Array
+
+
+@dataclass(frozen=True)
+class WallHole:
+    """A hole through the posterior wall without a lesion: centre (right, up) and radius in mm."""
+
+    right_mm: float
+    up_mm: float
+    radius_mm: float
+    hu: float
+
+
+@dataclass(frozen=True)
+class VertebraShape:
+    """One vertebra of an anatomy: pose, sizes in mm and pathology.
+
+    Attributes:
+        centre_mm: (3,) body centre in world RAS.
+        axes: (3, 3) columns right, anterior, up in world RAS.
+        sizes: morphometry of this vertebra (see `morphometry.LEVEL_SIZES`), after variation.
+        height_loss: share of the body height lost, at the worst of anterior, middle and posterior.
+    """
+
+    level: int
+    centre_mm: Array
+    axes: Array
+    sizes: dict[str, float]
+    height_loss: float = 0.0
+    lesions: tuple[Lesion, ...] = ()
+    wall_hole: WallHole | None = None
+    rib_mm: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """A whole patient, in numbers: every structure is an implicit surface of these."""
+
+    vertebrae: tuple[VertebraShape, ...]
+    sacrum_centre_mm: Array
+    sacrum_axes: Array
+    trunk: dict[str, float]
+    hu: dict[str, float]
+    seed: int
+
+
+@dataclass(frozen=True)
+class ScanConfig:
+    """How a phantom scan is taken.
+
+    Attributes:
+        field: part of the spine in view.
+        spacing_mm: voxel spacing (x, y, z); None draws one as a clinic has.
+        slice_mm: slice thickness; None follows the spacing.
+        pathology: 1 for the usual mix, 0 for healthy bones, "demo" cases are fixed by `case`.
+        appearance: strength of the randomised attenuation, 0 (textbook values) to 1.
+        device: torch device that renders.
+    """
+
+    field: Field = "lumbar"
+    spacing_mm: tuple[float, float, float] | None = None
+    slice_mm: float | None = None
+    pathology: float = 1.0
+    appearance: float = 1.0
+    case: Literal["random", "demo"] = "random"
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class PhantomVertebra:
+    """Truth of one vertebra in a scan: body centre, axes (columns right, anterior, up), measures."""
+
+    level: int
+    centroid_mm: Array
+    axes: Array
+    height_loss: float
+    lytic_ml: float
+    wall_defect_mm2: float
+
+
+@dataclass(frozen=True)
+class PhantomScan:
+    """A rendered scan with all its labels on one RAS grid.
+
+    Attributes:
+        hu: float32 HU.
+        level: uint8 VerSe level numbers, sacrum included.
+        tissue: uint8 `vertseg.labels.LocateClass` numbers.
+        findings: one uint8 mask for each of `vertseg.labels.FINDINGS`.
+    """
+
+    hu: Volume
+    level: Volume
+    tissue: Volume
+    findings: dict[str, Volume]
+    vertebrae: tuple[PhantomVertebra, ...]
+    seed: int
+
+
+@dataclass(frozen=True)
+class ExamineCrop:
+    """One vertebra's training crop.
+
+    Attributes:
+        image: (X, Y, Z) float32 HU.
+        tissue: (X, Y, Z) uint8 `vertseg.labels.Tissue` of this vertebra.
+        marker: (X, Y, Z) float32 in [0, 1], this vertebra as the locate network would mark it.
+        findings: (F, X, Y, Z) uint8 in the order of `vertseg.labels.FINDINGS`.
+        leak: (4,) float32 of 0 and 1 by `vertseg.labels.LEAK_ROUTES`; a provisional synthetic rule.
+        plan: (3,) float32 volume in ml, viscosity index, approach index.
+    """
+
+    image: npt.NDArray[np.float32]
+    tissue: npt.NDArray[np.uint8]
+    marker: npt.NDArray[np.float32]
+    findings: npt.NDArray[np.uint8]
+    level: int
+    leak: npt.NDArray[np.float32]
+    plan: npt.NDArray[np.float32]
+    seed: int = field(default=0)
