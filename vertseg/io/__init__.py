@@ -86,7 +86,7 @@ def _is_dicom(place: Path) -> bool:
     )
     if dicom or zipfile.is_zipfile(place):
         return True
-    if not place.name.lower().endswith((".nii", ".nii.gz", ".hdr", ".img")):
+    if not place.name.lower().endswith((".nii", ".nii.gz")):
         raise InputError(
             f"'{place}' is not an image that vertseg reads; give .nii, .nii.gz, or a DICOM folder, file or zip."
         )

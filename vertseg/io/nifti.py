@@ -111,23 +111,33 @@ def file_sha256(path: Path) -> str:
 
 
 def _load(path: Path) -> Any:
+    """The image; a .gz is unpacked whole, because only that compares its checksum."""
     try:
+        if not path.name.lower().endswith(".gz"):
+            return _known(nib.load(path), path)
         image = nib.load(path)
     except _UNREADABLE as error:
         raise _damaged(path, error) from error
+    try:
+        unpacked = gzip.decompress(path.read_bytes())
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"'{path}' is damaged or cut short; copy or export it again.") from error
+    return type(_known(image, path)).from_bytes(unpacked)
+
+
+def _known(image: Any, path: Path) -> Any:
     if not isinstance(image, nib.Nifti1Image | nib.Nifti2Image):
         raise InputError(f"'{path}' is a {type(image).__name__}, not NIfTI; convert it to .nii.gz.")
     return image
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    if isinstance(error, PermissionError):
-        return InputError(f"'{path}' could not be opened: there is no permission to read it.")
     if isinstance(error, EOFError | zlib.error):
         return InputError(f"'{path}' is damaged or cut short; copy or export it again.")
     if isinstance(error, ImageFileError | HeaderDataError | gzip.BadGzipFile):
         return InputError(f"'{path}' is not a NIfTI image; give a .nii or .nii.gz file, or a DICOM series.")
-    return InputError(f"'{path}' could not be read ({error}); it may be cut short: copy or export it again.")
+    said = " ".join(str(error).split())
+    return InputError(f"'{path}' could not be read ({said}); it may be cut short: copy or export it again.")
 
 
 def _affine(
