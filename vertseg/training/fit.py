@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from lightning import Trainer, seed_everything
-from lightning.pytorch.callbacks import Callback, LearningRateMonitor, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 from vertseg.data.datamodule import DrawnDataModule, PhantomDataModule
@@ -103,7 +103,7 @@ def _trainer(recipe: Recipe, output: Path, callbacks: list[Callback]) -> Trainer
         enable_checkpointing=False,
         enable_progress_bar=run.progress,
         enable_model_summary=False,
-        callbacks=[StepClock(), LearningRateMonitor("step"), *progress, *callbacks],
+        callbacks=[StepClock(), *progress, *callbacks],
         default_root_dir=output,
     )
 

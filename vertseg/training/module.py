@@ -46,6 +46,7 @@ class NetworkModule(LightningModule):
         size = len(batch["image"])
         self.log("train/loss", total, prog_bar=True, batch_size=size)
         self.log_dict({f"train/{name}": value for name, value in terms.items()}, batch_size=size)
+        self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=size)
         return total
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
