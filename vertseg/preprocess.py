@@ -37,7 +37,7 @@ def normalise_hu(hu: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.f
 
     Soft tissue and trabecular bone (-200 to 300 HU) get five times the contrast of lung and metal.
     """
-    return np.interp(hu, _KNOTS_HU, _KNOTS_VALUE).astype(np.float32)
+    return np.asarray(np.interp(hu, _KNOTS_HU, _KNOTS_VALUE), np.float32)
 
 
 def locate_grid(source: Grid, spacing_mm: float) -> Grid:
@@ -70,7 +70,8 @@ def point_marker(spec: CropSpec) -> NDArray[np.float32]:
     positions[1] = positions[1] - CROP_POSTERIOR_SHIFT_MM
     x, y, z = np.meshgrid(*positions, indexing="ij", sparse=True)
     distance_mm = np.sqrt(x**2 + y**2 + z**2)
-    return np.clip((POINT_MARKER_RADIUS_MM - distance_mm) / spec.spacing_mm + 0.5, 0, 1).astype(np.float32)
+    ball = np.clip((POINT_MARKER_RADIUS_MM - distance_mm) / spec.spacing_mm + 0.5, 0, 1)
+    return np.asarray(ball, np.float32)
 
 
 def stack_examine(hu: NDArray[np.float32], marker: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,7 +1,6 @@
 """Phantoms rendered once per seed and kept on disk; every write is atomic, so processes may share a cache."""
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vertseg.phantom
+from vertseg.io.atomic import atomic_path
 from vertseg.labels import N_LEVELS
 from vertseg.phantom.types import Field, ScanConfig
 from vertseg.preprocess import CropSpec, locate_hu
@@ -120,10 +120,8 @@ class ArrayCache:
 
     @staticmethod
     def _write(path: Path, arrays: Arrays) -> None:
-        partial = path.with_name(f".{path.stem}.{os.getpid()}.part")
-        with partial.open("wb") as file:
+        with atomic_path(path) as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-        os.replace(partial, path)
 
 
 def cache_key(task: str, spec: PhantomSpec | CropSpec, spacing_mm: float) -> str:

@@ -1,5 +1,6 @@
 """Lightning data modules: phantoms by seed and labelled folders."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -10,6 +11,7 @@ from monai.transforms.compose import Compose
 from torch.utils.data import DataLoader, RandomSampler
 
 from vertseg.data.cache import ArrayCache, cache_key, render_examine, render_locate
+from vertseg.data.cases import Case, read_case, read_index
 from vertseg.data.datasets import DrawnDataset, Sample
 from vertseg.data.recipes import ExamineData, Loading, LocateData
 from vertseg.data.transforms import (
@@ -24,8 +26,16 @@ from vertseg.errors import ConfigError
 from vertseg.labels import FINDINGS, LocateClass
 from vertseg.preprocess import CropSpec
 
-LOCATE_KEYS: Final = ("image", "level", "tissue", "centres_vox", "groups")
-EXAMINE_KEYS: Final = ("image", "tissue", "findings", "known_findings", "groups", "leak", "plan")
+LOCATE_KEYS: Final[tuple[str, ...]] = ("image", "level", "tissue", "centres_vox", "groups")
+EXAMINE_KEYS: Final[tuple[str, ...]] = (
+    "image",
+    "tissue",
+    "findings",
+    "known_findings",
+    "groups",
+    "leak",
+    "plan",
+)
 
 
 class DrawnDataModule(LightningDataModule):
@@ -116,13 +126,42 @@ class PhantomDataModule(DrawnDataModule):
         return DrawnDataset(len(seeds), load, transform, keys, fixed)
 
 
+class FolderDataModule(DrawnDataModule):
+    """Labelled scans of an index for the locate network, resampled once and kept in the cache."""
+
+    def __init__(self, data: LocateData, steps: int) -> None:
+        super().__init__(data.loading, steps)
+        if data.loading.index is None:
+            raise ConfigError("A labelled folder needs data.loading.index, the path of its index JSON.")
+        self._data = data
+        self._index = Path(data.loading.index)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the index; scans are read when first met."""
+        parts = read_index(self._index)
+        self.train_set = self._dataset(parts["training"], fixed=False)
+        self.validation_set = self._dataset(parts["validation"], fixed=True)
+
+    def _dataset(self, cases: tuple[Case, ...], fixed: bool) -> DrawnDataset:
+        data = self._data
+        folder = None if data.loading.cache_dir is None else Path(data.loading.cache_dir)
+        stamps = [(c, [(f, f.stat().st_mtime_ns) for f in c.files() if f.exists()]) for c in cases]
+        key = hashlib.sha256(repr((stamps, data.spacing_mm)).encode()).hexdigest()[:12]
+        cache = ArrayCache(folder, f"cases-{key}", lambda i: read_case(cases[i], data.spacing_mm))
+
+        def load(index: int) -> Mapping[Any, Any]:
+            return {**cache.get(index), "groups": cases[index].groups}
+
+        return DrawnDataset(len(cases), load, locate_transform(data, fixed), LOCATE_KEYS, fixed)
+
+
 def locate_transform(data: LocateData, fixed: bool) -> Compose:
     """Patch, intensities (training only) and normalisation of a scan."""
     if fixed:
         return Compose([LocatePatch(data.patch_shape, None), LocateInput()])
     augmentation = data.augmentation
-    steps = [LocatePatch(data.patch_shape, augmentation), intensity_transform(augmentation.intensity)]
-    return Compose([*steps, LocateInput()])
+    patch = LocatePatch(data.patch_shape, augmentation)
+    return Compose([patch, intensity_transform(augmentation.intensity), LocateInput()])
 
 
 def examine_transform(data: ExamineData, fixed: bool) -> Compose:

@@ -30,7 +30,9 @@ def centres_from_labels(level: NDArray[np.uint8], tissue: NDArray[np.uint8] | No
     return centres
 
 
-def offset_target(level: Tensor, centres_vox: Tensor, spacing_mm: float, stride: int) -> tuple[Tensor, Tensor]:
+def offset_target(
+    level: Tensor, centres_vox: Tensor, spacing_mm: float, stride: int
+) -> tuple[Tensor, Tensor]:
     """Targets of the offset head and where they count.
 
     Args:

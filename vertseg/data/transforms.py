@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from monai.transforms.compose import Compose
@@ -71,7 +71,7 @@ class LocatePatch(RandomizableTransform):
 
     def __init__(self, shape: tuple[int, int, int], augmentation: LocateAugmentation | None) -> None:
         super().__init__(prob=1.0)
-        self._shape = np.array(shape)
+        self._shape = shape
         self._augmentation = augmentation
 
     def __call__(self, data: Mapping[Hashable, Any]) -> Sample:
@@ -81,25 +81,28 @@ class LocatePatch(RandomizableTransform):
             bone = np.argwhere(level > 0) if level.any() else np.array([level.shape]) // 2
             matrix, centre = np.eye(3), bone.mean(axis=0)
         else:
-            matrix, centre = self._draw_matrix(self._augmentation), self._draw_centre(level, self._augmentation)
-        return {**data, **cut_patch(data, matrix, centre, tuple(int(n) for n in self._shape))}
+            matrix, centre = (
+                self._draw_matrix(self._augmentation),
+                self._draw_centre(level, self._augmentation),
+            )
+        return {**data, **cut_patch(data, matrix, centre, self._shape)}
 
     def _draw_matrix(self, augmentation: LocateAugmentation) -> NDArray[np.float64]:
         angles = self.R.uniform(-1, 1, 3) * augmentation.rotation_deg
         rotation = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
         mirror = -1.0 if self.R.uniform() < augmentation.flip else 1.0
-        matrix: NDArray[np.float64] = rotation @ np.diag([mirror, 1.0, 1.0]) * self.R.uniform(*augmentation.scale)
+        matrix: NDArray[np.float64] = (
+            rotation @ np.diag([mirror, 1.0, 1.0]) * self.R.uniform(*augmentation.scale)
+        )
         return matrix
 
-    def _draw_centre(
-        self, level: NDArray[np.uint8], augmentation: LocateAugmentation
-    ) -> NDArray[np.float64]:
+    def _draw_centre(self, level: NDArray[np.uint8], augmentation: LocateAugmentation) -> NDArray[np.float64]:
         present = np.flatnonzero(np.bincount(level.ravel(), minlength=256)[1:255]) + 1
         if not len(present) or self.R.uniform() >= augmentation.bone_share:
-            return self.R.uniform(0, 1, 3) * (np.array(level.shape) - 1)
+            return np.asarray(self.R.uniform(0, 1, 3) * (np.array(level.shape) - 1))
         voxels = np.flatnonzero(level == self.R.choice(present))
         centre = np.array(np.unravel_index(voxels[self.R.randint(len(voxels))], level.shape), np.float64)
-        return centre + self.R.uniform(-1, 1, 3) * augmentation.jitter * self._shape
+        return np.asarray(centre + self.R.uniform(-1, 1, 3) * augmentation.jitter * np.array(self._shape))
 
 
 def cut_patch(
@@ -114,16 +117,15 @@ def cut_patch(
     """
     shift = centre - matrix @ ((np.array(shape) - 1) / 2)
 
-    def cut(array: NDArray[Any], order: int, fill: float) -> NDArray[Any]:
+    def cut(array: NDArray[Any], order: Literal[0, 1], fill: float) -> NDArray[Any]:
         corners = np.array(np.meshgrid(*([0, n - 1] for n in shape), indexing="ij")).reshape(3, -1)
         reached = matrix @ corners + shift[:, None]
         low = np.clip(np.floor(reached.min(1)).astype(int) - 1, 0, np.array(array.shape) - 1)
         high = np.clip(np.ceil(reached.max(1)).astype(int) + 2, low + 1, array.shape)
         box = array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-        result: NDArray[Any] = ndimage.affine_transform(
-            box, matrix, shift - low, output_shape=shape, order=order, mode="constant", cval=fill
-        )
-        return result
+        offset = np.asarray(shift - low, np.float64)
+        moved = ndimage.affine_transform(box, matrix, offset, shape, order=order, mode="constant", cval=fill)
+        return np.asarray(moved)
 
     inverse = np.linalg.inv(matrix)
     return {
@@ -178,7 +180,7 @@ def _shifted(array: NDArray[Any], shift: NDArray[Any]) -> NDArray[Any]:
     window = [slice(None)] * (array.ndim - 3) + [
         slice(max(-int(s), 0), max(-int(s), 0) + n) for s, n in zip(shift, array.shape[-3:], strict=True)
     ]
-    return padded[tuple(window)]
+    return np.asarray(padded[tuple(window)])
 
 
 class ExamineInput:

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 
 import vertseg
 from vertseg.errors import CheckpointError
+from vertseg.io.atomic import atomic_path, write_text
 from vertseg.nets.unet import ExamineNet, LocateNet, NetSpec, Task, build_network
 from vertseg.preprocess import NORMALISATION
 
@@ -88,17 +88,11 @@ def save_checkpoint(stem: Path, state: Mapping[str, Tensor], meta: Meta) -> Path
     weights = serialise_tensors({name: t.detach().cpu().contiguous() for name, t in state.items()})
     described = dataclasses.replace(meta, sha256=hashlib.sha256(weights).hexdigest())
     text = json.dumps(described.to_json(), indent=1, sort_keys=True) + "\n"
-    stem.parent.mkdir(parents=True, exist_ok=True)
     path = stem.with_name(stem.name + ".safetensors")
-    _write(path, weights)
-    _write(stem.with_name(stem.name + ".json"), text.encode())
+    with atomic_path(path) as partial:
+        partial.write_bytes(weights)
+    write_text(path.with_suffix(".json"), text)
     return path
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_bytes(content)
-    os.replace(partial, path)
 
 
 def load_meta(path: Path) -> Meta:
@@ -115,7 +109,9 @@ def load_meta(path: Path) -> Meta:
             f"{path} has no {beside.name} beside it; a checkpoint is both files, copy both."
         ) from None
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{beside} cannot be read ({error}); copy or train the checkpoint again.") from None
+        raise CheckpointError(
+            f"{beside} cannot be read ({error}); copy or train the checkpoint again."
+        ) from None
     version = content.get("format_version") if isinstance(content, dict) else None
     if version != FORMAT_VERSION:
         raise CheckpointError(
@@ -153,11 +149,15 @@ def load_checkpoint(path: Path) -> tuple[LocateNet | ExamineNet, Meta]:
         CheckpointError: a file is absent, damaged, or of another version.
     """
     if not path.exists():
-        raise CheckpointError(f"{path} does not exist; name a folder with locate and examine .safetensors files.")
+        raise CheckpointError(
+            f"{path} does not exist; name a folder with locate and examine .safetensors files."
+        )
     meta = load_meta(path)
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != meta.sha256:
-        raise CheckpointError(f"{path} is not the file its JSON describes (sha256 differs); copy both files again.")
+        raise CheckpointError(
+            f"{path} is not the file its JSON describes (sha256 differs); copy both files again."
+        )
     net = build_network(NetSpec(meta.task, meta.filters))
     try:
         net.load_state_dict(load_tensors(content))

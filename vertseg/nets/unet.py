@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Literal
 
 import torch
@@ -52,7 +53,7 @@ class Unet(nn.Module):
         norm = ("INSTANCE", {"affine": True})
         filters = spec.filters
         self.stem = UnetBasicBlock(3, spec.in_channels, filters[0], 3, 1, norm)
-        pairs = list(zip(filters[:-1], filters[1:], strict=True))
+        pairs = list(pairwise(filters))
         self.down = nn.ModuleList(UnetResBlock(3, a, b, 3, 2, norm) for a, b in pairs)
         self.up = nn.ModuleList(UnetUpBlock(3, b, a, 3, 2, 2, norm) for a, b in reversed(pairs))
 
@@ -70,7 +71,11 @@ class Unet(nn.Module):
 
 def build_unet(spec: NetSpec) -> Unet:
     """The U-Net of a specification, in channels-last memory format."""
-    return Unet(spec).to(memory_format=torch.channels_last_3d)
+    unet = Unet(spec)
+    for weight in unet.parameters():
+        if weight.ndim == 5:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
+    return unet
 
 
 class _CoarseHead(nn.Module):
@@ -161,5 +166,4 @@ class ExamineNet(nn.Module):
 
 def build_network(spec: NetSpec) -> LocateNet | ExamineNet:
     """The untrained network of a specification."""
-    net = LocateNet(spec) if spec.task == "locate" else ExamineNet(spec)
-    return net.to(memory_format=torch.channels_last_3d)
+    return LocateNet(spec) if spec.task == "locate" else ExamineNet(spec)

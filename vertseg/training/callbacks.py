@@ -1,6 +1,6 @@
 """Averaged weights, exported checkpoints and resume files."""
 
-import os
+import dataclasses
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +10,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from vertseg.io.atomic import atomic_path
 from vertseg.nets.checkpoint import Meta, save_checkpoint
 from vertseg.training.module import NetworkModule
 
@@ -112,14 +113,11 @@ class Export(Callback):
         self.metrics = dict(state_dict["metrics"])
 
     def _export(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        import dataclasses
-
         self._last = trainer.global_step
         meta = dataclasses.replace(self._meta, steps=trainer.global_step, metrics=self.metrics)
         save_checkpoint(self._stem, self._average.averaged(_network(pl_module)), meta)
-        partial = self.resume_path.with_name(f".last.{os.getpid()}.part")
-        trainer.save_checkpoint(partial, weights_only=False)
-        os.replace(partial, self.resume_path)
+        with atomic_path(self.resume_path) as partial:
+            trainer.save_checkpoint(partial, weights_only=False)
 
 
 class StepClock(Callback):

@@ -44,7 +44,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from vertseg.training.fit import fit
 
     summary = fit(recipe, arguments.resume)
-    figures = ", ".join(f"{name.removeprefix('val/')} {value:.3f}" for name, value in summary["metrics"].items())
+    figures = ", ".join(
+        f"{name.removeprefix('val/')} {value:.3f}" for name, value in summary["metrics"].items()
+    )
     print(f"{summary['steps']} steps in {summary['seconds']:.0f} s: {summary['checkpoint']}\n{figures}")
     return 0
 

@@ -24,7 +24,9 @@ def load_recipe(task: str, path: Path, overrides: list[str]) -> Recipe:
     for override in overrides:
         key, separator, value = override.partition("=")
         if not separator:
-            raise ConfigError(f"'{override}' is no override; write key=value, such as optimisation.max_steps=100.")
+            raise ConfigError(
+                f"'{override}' is no override; write key=value, such as optimisation.max_steps=100."
+            )
         _put(content, key.strip(), yaml.safe_load(value))
     known = known_keys(kind)
     for key in _flat(content):

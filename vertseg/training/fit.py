@@ -12,9 +12,12 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
-from vertseg.data.datamodule import DrawnDataModule, PhantomDataModule
+from vertseg.data.datamodule import DrawnDataModule, FolderDataModule, PhantomDataModule
+from vertseg.data.recipes import LocateData
 from vertseg.errors import ConfigError
+from vertseg.io.atomic import write_text
 from vertseg.nets.checkpoint import Meta
+from vertseg.nets.unet import Task
 from vertseg.training.callbacks import AveragedWeights, Export, StepClock, git_commit
 from vertseg.training.examine import ExamineModule
 from vertseg.training.locate import LocateModule
@@ -47,19 +50,26 @@ def fit(recipe: Recipe, resume: str | None = None) -> dict[str, Any]:
         trainer.fit(module, datamodule=data_module(recipe), ckpt_path=path, weights_only=True)
     except RuntimeError as error:
         if "size mismatch" in str(error) or "state_dict" in str(error):
-            raise ConfigError(f"{path} is of another network than this recipe's; train without --resume.") from None
+            raise ConfigError(
+                f"{path} is of another network than this recipe's; train without --resume."
+            ) from None
         raise
     return _write_summary(output, recipe, trainer.global_step, time.perf_counter() - before, export.metrics)
 
 
-def task_of(recipe: Recipe) -> Any:
-    """ "locate" or "examine"."""
+def task_of(recipe: Recipe) -> Task:
+    """Name of the task that a recipe trains."""
     return "locate" if isinstance(recipe, LocateRecipe) else "examine"
 
 
 def data_module(recipe: Recipe) -> DrawnDataModule:
     """The data module a recipe asks for: a labelled folder if it names an index, else phantoms."""
-    return PhantomDataModule(recipe.data, recipe.optimisation.max_steps)
+    steps = recipe.optimisation.max_steps
+    if recipe.data.loading.index is None:
+        return PhantomDataModule(recipe.data, steps)
+    if isinstance(recipe.data, LocateData):
+        return FolderDataModule(recipe.data, steps)
+    raise ConfigError("The examine network trains on phantoms only so far; set data.loading.index to null.")
 
 
 def _resume_step(resume: str | None, output: Path) -> tuple[Path | None, int]:
@@ -74,9 +84,15 @@ def _resume_step(resume: str | None, output: Path) -> tuple[Path | None, int]:
 
 def _meta(recipe: Recipe) -> Meta:
     data = recipe.data
-    trained_on = {"phantom_seeds": list(data.train_seeds)} if data.loading.index is None else {"index": data.loading.index}
+    trained_on = (
+        {"phantom_seeds": list(data.train_seeds)}
+        if data.loading.index is None
+        else {"index": data.loading.index}
+    )
     crop_shape = None if isinstance(recipe, LocateRecipe) else recipe.data.crop_shape
-    return Meta(task_of(recipe), recipe.filters, data.spacing_mm, crop_shape, trained_on, git_commit=git_commit())
+    return Meta(
+        task_of(recipe), recipe.filters, data.spacing_mm, crop_shape, trained_on, git_commit=git_commit()
+    )
 
 
 def _trainer(recipe: Recipe, output: Path, callbacks: list[Callback]) -> Trainer:
@@ -119,9 +135,7 @@ def _write_summary(
         "checkpoint": str(output / f"{task_of(recipe)}.safetensors"),
         "recipe": dataclasses.asdict(recipe),
     }
-    partial = output / ".summary.json.part"
-    partial.write_text(json.dumps(summary, indent=1) + "\n")
-    os.replace(partial, output / "summary.json")
+    write_text(output / "summary.json", json.dumps(summary, indent=1) + "\n")
     return summary
 
 
