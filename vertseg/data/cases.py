@@ -1,0 +1,127 @@
+"""Labelled sets: an index JSON (a MONAI datalist) whose cases say what they have annotated."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertseg.data.cache import Arrays, locate_arrays
+from vertseg.data.targets import centres_from_labels
+from vertseg.errors import ConfigError, InputError
+from vertseg.io import read_labels, read_scan
+from vertseg.labels import COCCYX, SACRUM, LocateClass
+from vertseg.volume import Volume
+
+Part = Literal["training", "validation"]
+
+ANNOTATIONS: Final = ("level", "tissue", "sacrum", "other_bone")
+"""What a case may have annotated for the locate network.
+
+`level`: every vertebra in view has its VerSe number; `tissue`: bodies and posterior elements are told apart in
+a map of `labels.LocateClass` numbers; `sacrum`, `other_bone`: these are labelled, in `level` or `tissue`.
+"""
+
+_FILES: Final = ("image", "level", "tissue")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One labelled scan: files, and what of it is annotated (see `ANNOTATIONS`)."""
+
+    image: Path
+    level: Path
+    tissue: Path | None
+    annotated: frozenset[str]
+
+    def files(self) -> list[Path]:
+        """The files that the case consists of."""
+        return [path for path in (self.image, self.level, self.tissue) if path is not None]
+
+    @property
+    def groups(self) -> NDArray[np.int64]:
+        """Group (5,) of each locate class: classes that this case does not tell apart share one.
+
+        What is not annotated counts as background; without parts, body and posterior elements are one.
+        """
+        groups = np.arange(len(LocateClass))
+        if "tissue" not in self.annotated:
+            groups[LocateClass.POSTERIOR] = LocateClass.BODY
+        if "sacrum" not in self.annotated:
+            groups[LocateClass.SACRUM] = LocateClass.BACKGROUND
+        if "other_bone" not in self.annotated:
+            groups[LocateClass.OTHER_BONE] = LocateClass.BACKGROUND
+        return groups
+
+
+def read_index(path: Path) -> dict[Part, tuple[Case, ...]]:
+    """Cases of an index by part; file names are relative to the index.
+
+    The index reads {"training": [{"image": ..., "level": ..., "tissue": ..., "annotated": [...]}, ...],
+    "validation": [...]}; `tissue` is optional.
+
+    Raises:
+        ConfigError: the index cannot be read, or an entry lacks a key or has an unknown one.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"The index {path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise ConfigError(f"The index {path} is not JSON: {error}.") from None
+    parts: dict[Part, tuple[Case, ...]] = {}
+    for part in ("training", "validation"):
+        entries = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(entries, list) or not entries:
+            raise ConfigError(f"The index {path} has no list of cases under '{part}'.")
+        parts[part] = tuple(_case(entry, path, f"{part}[{i}]") for i, entry in enumerate(entries))
+    return parts
+
+
+def _case(entry: Any, index: Path, place: str) -> Case:
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{place} of {index} is no object with 'image', 'level' and 'annotated'.")
+    unknown = set(entry) - {*_FILES, "annotated"}
+    absent = {"image", "level", "annotated"} - set(entry)
+    if unknown or absent:
+        wrong = f"unknown {sorted(unknown)}" if unknown else f"missing {sorted(absent)}"
+        raise ConfigError(f"{place} of {index} has keys {wrong}; known are {[*_FILES, 'annotated']}.")
+    annotated = frozenset(entry["annotated"])
+    if not annotated <= set(ANNOTATIONS) or "level" not in annotated:
+        raise ConfigError(f"'annotated' of {place} in {index} must hold 'level' and else only {ANNOTATIONS}.")
+    files = {name: index.parent / entry[name] for name in _FILES if name in entry}
+    if ("tissue" in annotated or "other_bone" in annotated) and "tissue" not in files:
+        raise ConfigError(f"{place} of {index} annotates tissue or other_bone but names no 'tissue' file.")
+    return Case(files["image"], files["level"], files.get("tissue"), annotated)
+
+
+def read_case(case: Case, spacing_mm: float) -> Arrays:
+    """Arrays of a case on its locate grid, as a rendered phantom's (see `data.cache.render_locate`).
+
+    Raises:
+        InputError: a file cannot be read, or a label map does not lie on the image's grid.
+    """
+    scan = read_scan(case.image)
+    level = _labels(case.level, scan.volume)
+    tissue = None if case.tissue is None else _labels(case.tissue, scan.volume)
+    classes = tissue if tissue is not None else Volume(classes_of_levels(level.array), level.affine)
+    arrays = locate_arrays(scan.volume, level, classes, spacing_mm)
+    has_parts = "tissue" in case.annotated
+    centres = centres_from_labels(arrays["level"], arrays["tissue"] if has_parts else None)
+    return {**arrays, "centres_vox": centres}
+
+
+def classes_of_levels(level: NDArray[Any]) -> NDArray[np.uint8]:
+    """Locate classes where only levels are known: every vertebra voxel as body (its group's first class)."""
+    classes = np.where(level > 0, LocateClass.BODY, LocateClass.BACKGROUND).astype(np.uint8)
+    classes[(level == SACRUM) | (level == COCCYX)] = LocateClass.SACRUM
+    return classes
+
+
+def _labels(path: Path, image: Volume) -> Volume:
+    labels = read_labels(path)
+    if not labels.grid.matches(image.grid):
+        raise InputError(f"{path} does not lie on its image's grid; resample the labels to the image.")
+    return labels
