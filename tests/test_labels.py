@@ -1,5 +1,7 @@
 """The one table of numbers, names, colours and codes, against the sources it names."""
 
+from itertools import pairwise
+
 import pytest
 
 from vertseg import labels
@@ -55,7 +57,7 @@ def test_names_are_taken_in_any_case(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["L7", "", "1", "S1", "T14"])
 def test_unknown_names_are_refused_with_the_known_ones(name: str) -> None:
-    with pytest.raises(ConfigError, match="C1, C2, .* T12, T13, L1, .* L6, sacrum, coccyx"):
+    with pytest.raises(ConfigError, match=r"C1, C2, .* T12, T13, L1, .* L6, sacrum, coccyx"):
         labels.level_number(name)
 
 
@@ -68,7 +70,7 @@ def test_the_column_goes_from_head_to_foot_through_every_level_once() -> None:
 
 
 def test_neighbours_have_clearly_different_colours() -> None:
-    for upper, lower in zip(labels.COLUMN_ORDER[:-1], labels.COLUMN_ORDER[1:], strict=True):
+    for upper, lower in pairwise(labels.COLUMN_ORDER):
         apart = sum(
             abs(a - b) for a, b in zip(labels.level_colour(upper), labels.level_colour(lower), strict=True)
         )

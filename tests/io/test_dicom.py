@@ -154,7 +154,7 @@ def test_several_series_are_listed_and_one_is_chosen(tmp_path, small_scan) -> No
 def test_two_series_of_one_name_need_the_uid(tmp_path, small_scan) -> None:
     for series in (2, 3):
         small_scan().write_dicom(tmp_path / "study", series=series, SeriesDescription="Spine")
-    with pytest.raises(InputError, match="several series 'Spine'.*UID"):
+    with pytest.raises(InputError, match=r"several series 'Spine'.*UID"):
         io.read_scan(tmp_path / "study", series="Spine")
 
 
@@ -410,5 +410,5 @@ def test_a_real_tilted_series_with_uneven_slices(shared_data: Path) -> None:
     stored = pydicom.dcmread(shared_data / "dicom_tilt" / "01.dcm")
     first = restore(scan.volume, scan.source).array[:, :, 0]
     hu = stored.pixel_array.T.astype(np.float32) * stored.RescaleSlope + stored.RescaleIntercept
-    inside = stored.pixel_array.T != stored.PixelPaddingValue
+    inside = stored.PixelPaddingValue != stored.pixel_array.T
     np.testing.assert_array_equal(first[inside], hu[inside])

@@ -4,7 +4,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vertseg.errors import OutputError
@@ -31,7 +31,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise output_error(final, error) from error
     finally:
         # Gone after a successful rename; what is left otherwise is of no use to anyone.
-        with _ignoring_os_errors():
+        with suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
@@ -56,11 +56,3 @@ def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
     else:
         advice = error.strerror or str(error)
     return OutputError(f"'{os.fspath(path)}' could not be written: {advice}.")
-
-
-@contextmanager
-def _ignoring_os_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError:
-        pass
