@@ -51,7 +51,8 @@ def draw_spine(
     poses = [(n, turn @ (c - middle), turn @ a, h) for n, c, a, h in poses]
     if grid is None:
         ends = np.array([c for _, c, _, _ in poses])
-        low, high = ends.min(axis=0) - [70, 90, 90], ends.max(axis=0) + [70, 60, 50 - lesser_field_mm]
+        margin = np.array([70, 60, 50 - lesser_field_mm])
+        low, high = ends.min(axis=0) - np.array([70, 90, 90]), ends.max(axis=0) + margin
         affine = np.diag([SPACING_MM] * 3 + [1.0])
         affine[:3, 3] = low
         grid = Grid(tuple(int(n) for n in (high - low) / SPACING_MM), affine)
@@ -64,9 +65,7 @@ def draw_spine(
         body, posterior = _masks((points - centre) @ axes, number, height)
         for mask, part in ((posterior, LocateClass.POSTERIOR), (body, LocateClass.BODY)):
             level[mask], tissue[mask] = number, part
-    return DrawnSpine(
-        grid, level, tissue, {n: c for n, c, _, _ in poses}, {n: a for n, _, a, _ in poses}
-    )
+    return DrawnSpine(grid, level, tissue, {n: c for n, c, _, _ in poses}, {n: a for n, _, a, _ in poses})
 
 
 def _poses(levels: list[int], collapsed: str | None) -> list[tuple]:
@@ -94,16 +93,27 @@ def _masks(p: NDArray[np.float64], number: int, height: float) -> tuple[NDArray[
     back = -depth / 2
     pedicle = (np.abs(np.abs(x) - 13) < 5) & (y < 0) & (y > back - 16) & (np.abs(z - 1) < 6)
     lamina = (np.abs(x) < 18) & (y < back - 15) & (y > back - 23) & (z < 6) & (z > -9)
-    spinous = (np.abs(x) < 4) & (y < back - 20) & (y > back - 20 - 0.5 * s["spinous_length"]) & (np.abs(z + 5) < 7)
-    transverse = (np.abs(x) < 0.45 * s["transverse_span"]) & (np.abs(y - back + 14) < 5) & (np.abs(z - 1) < 4.5)
+    spinous = (
+        (np.abs(x) < 4) & (y < back - 20) & (y > back - 20 - 0.5 * s["spinous_length"]) & (np.abs(z + 5) < 7)
+    )
+    transverse = (
+        (np.abs(x) < 0.45 * s["transverse_span"]) & (np.abs(y - back + 14) < 5) & (np.abs(z - 1) < 4.5)
+    )
     return body, (pedicle | lamina | spinous | transverse) & ~body
 
 
-def _draw_sacrum(points: NDArray[np.float64], last: tuple, level: NDArray[np.uint8], tissue: NDArray[np.uint8]) -> None:
+def _draw_sacrum(
+    points: NDArray[np.float64], last: tuple, level: NDArray[np.uint8], tissue: NDArray[np.uint8]
+) -> None:
     number, centre, axes, height = last
     x, y, z = np.moveaxis((points - centre) @ axes, -1, 0)
     depth_below = -z - height / 2 - LEVEL_SIZES[number]["disc"]
-    mask = (depth_below > 0) & (depth_below < 60) & (np.abs(x) < 50 - 0.6 * depth_below) & (np.abs(y + 15 + 0.4 * depth_below) < 18)
+    mask = (
+        (depth_below > 0)
+        & (depth_below < 60)
+        & (np.abs(x) < 50 - 0.6 * depth_below)
+        & (np.abs(y + 15 + 0.4 * depth_below) < 18)
+    )
     level[mask], tissue[mask] = SACRUM, LocateClass.SACRUM
 
 
@@ -118,7 +128,9 @@ def perfect(spine: DrawnSpine, source: Grid | None = None) -> Located:
     return Located(spine.grid, tissue, level, offset, source or spine.grid)
 
 
-def imperfect(spine: DrawnSpine, rng: np.random.Generator, *, blur: float = 0.5, offset_mm: float = 4.0) -> Located:
+def imperfect(
+    spine: DrawnSpine, rng: np.random.Generator, *, blur: float = 0.5, offset_mm: float = 4.0
+) -> Located:
     """What a network in training gives: soft levels that lean to neighbours, noisy offsets, holes, crumbs."""
     clean = perfect(spine)
     noise = rng.random(clean.tissue.shape).astype(np.float32)

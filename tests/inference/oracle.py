@@ -72,7 +72,7 @@ class Oracle:
         tissue[LocateClass.BACKGROUND] = 1 - tissue.sum(axis=0)
         if centres:
             index = np.moveaxis(np.indices(hu.shape), 0, -1).astype(np.float32)
-            low = index + [0, 0, 1]
+            low = index + np.array([0, 0, 1])
             distance = np.stack([np.linalg.norm(low - c, axis=-1) for _, c in centres])
             nearest = distance.argmin(axis=0)
             for k, (piece, centre) in enumerate(centres):
@@ -81,7 +81,9 @@ class Oracle:
                 offset[:, mine] = (centre - index[mine]).T * self.locate_spacing_mm
         return {"tissue": tissue[None], "level": level[None], "offset_mm": offset[None]}
 
-    def examine(self, crops: NDArray[np.float32], plan: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def examine(
+        self, crops: NDArray[np.float32], plan: NDArray[np.float32]
+    ) -> dict[str, NDArray[np.float32]]:
         n = crops.shape[0]
         self.examined += n
         hu = np.interp(crops[:, 0], _VALUE, _HU)
@@ -95,7 +97,12 @@ class Oracle:
         findings = np.zeros((n, len(FINDINGS), *hu.shape[1:]), dtype=np.float32)
         findings[:, FINDINGS.index("lytic_lesion")] = (hu > 1350) & mine
         leak = np.full((n, len(LEAK_ROUTES)), 0.1, dtype=np.float32)
-        return {"tissue": tissue, "findings": findings, "leak": leak, "any_leak": np.full(n, 0.3439, np.float32)}
+        return {
+            "tissue": tissue,
+            "findings": findings,
+            "leak": leak,
+            "any_leak": np.full(n, 0.3439, np.float32),
+        }
 
 
 def dice(a: NDArray[np.generic], b: NDArray[np.generic]) -> float:

@@ -1,6 +1,6 @@
 """Costs of the steps down a column, and marginals against counting all paths."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ ORDINARY = [n for n in COLUMN_ORDER if n not in (T13, L6, COCCYX)]
 
 
 def test_ordinary_neighbours_are_free_and_unusual_ones_cost() -> None:
-    for upper, lower in zip(ORDINARY, ORDINARY[1:], strict=False):
+    for upper, lower in pairwise(ORDINARY):
         assert step_cost(upper, lower, 1.0) == 0
     names = (("T11", "L1"), ("T12", "T13"), ("L5", "L6"), ("L4", "sacrum"))
     for upper, lower in ((level_number(a), level_number(b)) for a, b in names):

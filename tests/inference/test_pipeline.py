@@ -67,7 +67,11 @@ def test_a_flipped_scan_gives_the_same_report_and_voxels(straight: Findings, axc
 
 @pytest.mark.parametrize(
     ("angles", "spacing_mm", "least"),
-    [((0, 0, 0), (1.5, 1.5, 1.5), 0.93), ((0, 0, 0), (1.2, 1.2, 5.0), 0.85), ((12, -8, 20), (2.0, 2.0, 2.5), 0.85)],
+    [
+        ((0, 0, 0), (1.5, 1.5, 1.5), 0.93),
+        ((0, 0, 0), (1.2, 1.2, 5.0), 0.85),
+        ((12, -8, 20), (2.0, 2.0, 2.5), 0.85),
+    ],
 )
 def test_other_grids(angles: tuple[int, ...], spacing_mm: tuple[float, float, float], least: float) -> None:
     rotation = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()

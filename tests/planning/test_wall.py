@@ -22,11 +22,12 @@ def hole(
     middle = grid.world((np.array(shape) - 1) / 2)
     # Voxels hold a share of the hole; as a network does, more than half makes a voxel.
     fine = np.zeros(shape)
+    points = grid.world(np.moveaxis(np.indices(shape), 0, -1)) - middle
     offsets = [(np.arange(3) - 1) * s / 3 for s in spacing_mm]
     for dx in offsets[0]:
         for dy in offsets[1]:
             for dz in offsets[2]:
-                p = grid.world(np.moveaxis(np.indices(shape), 0, -1)) + [dx, dy, dz] - middle
+                p = points + np.array([dx, dy, dz])
                 r, a, u = np.moveaxis(p @ axes, -1, 0)
                 wall = a - 0.5 * bend * r**2
                 fine += (np.hypot(r, u) < np.sqrt(area_mm2 / np.pi)) & (np.abs(wall) < SHELL_MM / 2)
