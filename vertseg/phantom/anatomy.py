@@ -45,7 +45,9 @@ def _sizes(level: int, scale: float, rng: np.random.Generator) -> dict[str, floa
     sizes["height"] *= LIVING_HEIGHT_FACTOR
     sizes["spinous_drop"] = table["spinous_drop"] + float(rng.normal(0.0, 2.5))
     sizes["anterior_height"] = sizes["height"] * float(rng.normal(1.0 if level in LUMBAR else 0.97, 0.03))
-    sizes["middle_height"] = 0.5 * (sizes["height"] + sizes["anterior_height"]) * float(rng.normal(0.94, 0.02))
+    sizes["middle_height"] = (
+        0.5 * (sizes["height"] + sizes["anterior_height"]) * float(rng.normal(0.94, 0.02))
+    )
     sizes["cortex"] = float(rng.uniform(0.2, 0.65))
     sizes["posterior_cortex"] = float(rng.uniform(0.4, 1.2))
     sizes["facet_gap"] = float(rng.uniform(0.8, 2.0))

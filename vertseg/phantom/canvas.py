@@ -33,7 +33,9 @@ class Canvas:
     def box(self, corners_mm: Array, margin_mm: float) -> Box | None:
         """Slices that hold the given patient points (K, 3) with a margin; None if outside the grid."""
         low, high = corners_mm.min(0) - margin_mm, corners_mm.max(0) + margin_mm
-        ends = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+        ends = np.array(
+            [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
+        )
         vox = ends @ self.inverse[:3, :3].T + self.inverse[:3, 3]
         start = np.maximum(np.floor(vox.min(0)), 0).astype(int)
         stop = np.minimum(np.ceil(vox.max(0)) + 1, self.grid.shape).astype(int)

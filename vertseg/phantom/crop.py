@@ -58,10 +58,14 @@ def _scan(hu: Tensor, grid: Grid, rng: np.random.Generator, seed: int) -> Tensor
     elif kind < 0.75:
         inplane = thick = float(rng.uniform(1.5, 3.2))
     coarse = np.maximum(spacing, [inplane, inplane, thick])
-    shape = [max(8, int(round(n * s / c))) for n, s, c in zip(hu.shape, spacing, coarse, strict=True)]
-    small = F.interpolate(hu[None, None], size=shape, mode="area" if rng.random() < 0.5 else "trilinear")[0, 0]
+    shape = [max(8, round(n * s / c)) for n, s, c in zip(hu.shape, spacing, coarse, strict=True)]
+    small = F.interpolate(hu[None, None], size=shape, mode="area" if rng.random() < 0.5 else "trilinear")[
+        0, 0
+    ]
     affine = np.diag([*coarse, 1.0])
-    noise = float(np.exp(rng.normal(np.log(14.0), 0.6))) / np.sqrt(max(1.0, float(np.prod(coarse)) / 3.0)) + 2.0
+    noise = (
+        float(np.exp(rng.normal(np.log(14.0), 0.6))) / np.sqrt(max(1.0, float(np.prod(coarse)) / 3.0)) + 2.0
+    )
     acquisition = Acquisition(
         Grid((shape[0], shape[1], shape[2]), affine), np.eye(4), float(coarse[0]), float(coarse[2]), noise,
         float(rng.uniform(0.5, 2.0)), float(rng.normal(0, 5)),
@@ -77,7 +81,9 @@ def _marker(canvas: Canvas, sheet: LabelSheet, level: int, rng: np.random.Genera
     third = [max(4, round(n * canvas.grid.spacing_mm[0] / 3.0)) for n in mine.shape]
     coarse = F.interpolate(mine[None, None], size=third, mode="area")
     phase = rng.uniform(0, 6.28, 3)
-    steps = torch.stack(torch.meshgrid(*[torch.arange(n, device=mine.device) * 3.0 for n in third], indexing="ij"), -1)
+    steps = torch.stack(
+        torch.meshgrid(*[torch.arange(n, device=mine.device) * 3.0 for n in third], indexing="ij"), -1
+    )
     doubt = waves(steps, (float(phase[0]), float(phase[1]), float(phase[2])), float(rng.uniform(12, 40)))
     threshold = 0.5 + float(rng.uniform(0.0, 0.5)) * doubt + float(rng.normal(0, 0.12))
     rough = (coarse > threshold).float()
@@ -102,7 +108,9 @@ def render_crop(
     tissue = torch.where(mine, sheet.tissue, torch.zeros_like(sheet.tissue))
     tissue = torch.where(tissue > int(LocateClass.POSTERIOR), torch.zeros_like(tissue), tissue)
     findings = sheet.findings * mine
-    wall = float(findings[FINDINGS.index("posterior_wall_defect")].sum()) * grid.voxel_volume_mm3 / WALL_SHELL_MM
+    wall = (
+        float(findings[FINDINGS.index("posterior_wall_defect")].sum()) * grid.voxel_volume_mm3 / WALL_SHELL_MM
+    )
     plan = draw_plan(rng)
     chances = leak_probabilities(target, wall, anatomy.hu["trabecular"], plan)
     leak = (rng.random(len(chances)) < chances).astype(np.float32)

@@ -24,7 +24,9 @@ def draw_lesion(kind: str, shape: VertebraShape, hu: dict[str, float], rng: np.r
         centre[0] = half[0] * rng.uniform(-0.45, 0.45)
     elif rng.random() < 0.12:
         side = rng.choice([-1.0, 1.0])
-        centre = np.array([side * (s["canal_width"] / 2 + 4), -half[1] - rng.uniform(2, 18), rng.uniform(-4, 6)])
+        centre = np.array(
+            [side * (s["canal_width"] / 2 + 4), -half[1] - rng.uniform(2, 18), rng.uniform(-4, 6)]
+        )
     radius = rng.uniform(3.5, 0.75 * float(half[:2].mean()))
     radii = np.minimum(radius * rng.uniform(0.75, 1.3, 3), [0.9 * half[0], 0.9 * half[1], 1.1 * half[2]])
     level = {
@@ -86,7 +88,9 @@ def _demo(shape: VertebraShape, hu: dict[str, float], rng: np.random.Generator) 
     return shape
 
 
-def diseased(shape: VertebraShape, hu: dict[str, float], rate: float, rng: np.random.Generator) -> VertebraShape:
+def diseased(
+    shape: VertebraShape, hu: dict[str, float], rate: float, rng: np.random.Generator
+) -> VertebraShape:
     """The vertebra with a random mix of pathology; `rate` scales how often each occurs."""
     if rng.random() < FRACTURE_RATE * rate:
         shape = fracture(shape, rng)

@@ -17,7 +17,9 @@ def draw_plan(rng: np.random.Generator) -> Array:
     return np.array([rng.uniform(1.0, 8.0), float(rng.integers(0, 3)), float(rng.integers(0, 2))])
 
 
-def leak_probabilities(shape: VertebraShape, wall_defect_mm2: float, trabecular_hu: float, plan: Array) -> Array:
+def leak_probabilities(
+    shape: VertebraShape, wall_defect_mm2: float, trabecular_hu: float, plan: Array
+) -> Array:
     """(4,) probability of a leak by route, in the order of `vertseg.labels.LEAK_ROUTES` (B, S, C, D)."""
     volume, viscosity, approach = plan
     broken = sum(lesion.breaks_cortex for lesion in shape.lesions)

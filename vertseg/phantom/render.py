@@ -38,6 +38,7 @@ class LabelSheet:
 
     @staticmethod
     def blank(canvas: Canvas) -> "LabelSheet":
+        """Nothing labelled yet."""
         shape, device = canvas.grid.shape, canvas.device
         empty = torch.zeros(shape, dtype=torch.uint8, device=device)
         masks = torch.zeros((len(FINDINGS), *shape), dtype=torch.uint8, device=device)
@@ -59,7 +60,9 @@ def _local_points(canvas: Canvas, box: Box, shape: VertebraShape) -> Tensor:
     return rotate(canvas.points(box), shape.axes, -shape.centre_mm @ shape.axes)
 
 
-def paint_vertebra(canvas: Canvas, sheet: LabelSheet, shape: VertebraShape, anatomy: Anatomy) -> Tensor | None:
+def paint_vertebra(
+    canvas: Canvas, sheet: LabelSheet, shape: VertebraShape, anatomy: Anatomy
+) -> Tensor | None:
     """Paint one vertebra with its pathology and label it; returns its distance on the whole grid's box or None."""
     box = canvas.box(_corners(shape), canvas.width)
     if box is None:
@@ -76,10 +79,14 @@ def paint_vertebra(canvas: Canvas, sheet: LabelSheet, shape: VertebraShape, anat
     shell = wall_shell(p, d, shape)
     owner = whole < sheet.depth[box]
     inside = (whole <= 0) & owner
-    hu = _paint_findings(canvas, hu, (p, whole, inner, shell & inside), shape, sheet.findings[(slice(None), *box)])
+    hu = _paint_findings(
+        canvas, hu, (p, whole, inner, shell & inside), shape, sheet.findings[(slice(None), *box)]
+    )
     canvas.hu[box] = hu
     sheet.depth[box] = torch.where(owner, whole, sheet.depth[box])
-    part = torch.where(d.body <= d.posterior, int(LocateClass.BODY), int(LocateClass.POSTERIOR)).to(torch.uint8)
+    part = torch.where(d.body <= d.posterior, int(LocateClass.BODY), int(LocateClass.POSTERIOR)).to(
+        torch.uint8
+    )
     sheet.tissue[box] = torch.where(inside, part, sheet.tissue[box])
     sheet.level[box] = torch.where(inside, torch.full_like(part, shape.level), sheet.level[box])
     return whole
@@ -103,7 +110,11 @@ def _bone_hu(p: Tensor, d: VertebraDistances, shape: VertebraShape, anatomy: Ana
 
 
 def _paint_findings(
-    canvas: Canvas, hu: Tensor, where: tuple[Tensor, Tensor, Tensor, Tensor], shape: VertebraShape, masks: Tensor
+    canvas: Canvas,
+    hu: Tensor,
+    where: tuple[Tensor, Tensor, Tensor, Tensor],
+    shape: VertebraShape,
+    masks: Tensor,
 ) -> Tensor:
     p, whole, inner, shell = where
     inside = whole <= 0
@@ -113,7 +124,9 @@ def _paint_findings(
     depth = p[..., 1] + s["depth"] / 2
     foramen = torch.hypot(p[..., 0] * 0.8, p[..., 2]) - s["foramen"] * 1.3
     if s["foramen"] > 2.0:
-        open_wall = coverage(foramen, 1.5) * (depth < 5.0) * (depth > -4.0) * (p[..., 1] < 0) * through * (1 - inner)
+        open_wall = (
+            coverage(foramen, 1.5) * (depth < 5.0) * (depth > -4.0) * (p[..., 1] < 0) * through * (1 - inner)
+        )
         hu = hu * (1 - 0.7 * open_wall) + 20.0 * 0.7 * open_wall
     for lesion in shape.lesions:
         distance = lesion_distance(p, lesion)
@@ -131,7 +144,11 @@ def _paint_findings(
     if shape.wall_hole is not None:
         hole = shape.wall_hole
         ph = (float(shape.seed % 59), float(shape.seed % 53), float(shape.seed % 47))
-        ring = torch.hypot(p[..., 0] - hole.right_mm, p[..., 2] - hole.up_mm) - hole.radius_mm + 1.2 * waves(p, ph, 7.0)
+        ring = (
+            torch.hypot(p[..., 0] - hole.right_mm, p[..., 2] - hole.up_mm)
+            - hole.radius_mm
+            + 1.2 * waves(p, ph, 7.0)
+        )
         behind = coverage(p[..., 1] + 0.22 * s["depth"], 2.0)
         share = coverage(ring, canvas.width) * behind * through * coverage(-(whole + 3.0), 1.5)
         hu = hu * (1 - share) + hole.hu * share
@@ -144,7 +161,9 @@ def _add_bars(canvas: Canvas, layer: BoneLayer, bars: list[Bar]) -> None:
         reach = max(bar.radii) * max(bar.stretch) + canvas.width + 4
         box = canvas.box(np.array([bar.start, bar.end]), reach)
         if box is not None:
-            layer.add(capsule(canvas.points(box), bar.start, bar.end, bar.radii, bar.stretch), bar.cortex, box)
+            layer.add(
+                capsule(canvas.points(box), bar.start, bar.end, bar.radii, bar.stretch), bar.cortex, box
+            )
 
 
 def _add_sacral_bodies(canvas: Canvas, layer: BoneLayer, anatomy: Anatomy) -> None:
@@ -166,14 +185,24 @@ def _paint_layer(
     if not len(near):
         return
     low, high = near.min(0).values, near.max(0).values + 1
-    box = (slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])), slice(int(low[2]), int(high[2])))
+    box = (
+        slice(int(low[0]), int(high[0])),
+        slice(int(low[1]), int(high[1])),
+        slice(int(low[2]), int(high[2])),
+    )
     p = canvas.points(box)
     distance = layer.distance[box] + 0.6 * waves(p, (float(kind), 1.0, 2.0), 21.0)
     outer = coverage(distance, canvas.width)
     inner = torch.minimum(coverage(distance + layer.cortex[box], canvas.width), outer)
-    texture = 1 + 0.22 * waves(p, (0.3, 1.7, float(anatomy.seed % 13)), 13.0) + 0.12 * waves(p, (2.0, 0.1, 0.7), 6.0)
+    texture = (
+        1
+        + 0.22 * waves(p, (0.3, 1.7, float(anatomy.seed % 13)), 13.0)
+        + 0.12 * waves(p, (2.0, 0.1, 0.7), 6.0)
+    )
     hu = canvas.hu[box]
-    canvas.hu[box] = hu * (1 - outer) + 0.92 * anatomy.hu["cortical"] * (outer - inner) + marrow * texture * inner
+    canvas.hu[box] = (
+        hu * (1 - outer) + 0.92 * anatomy.hu["cortical"] * (outer - inner) + marrow * texture * inner
+    )
     mine = (distance <= 0) & (sheet.depth[box] > distance)
     sheet.tissue[box] = torch.where(mine, torch.full_like(sheet.tissue[box], int(kind)), sheet.tissue[box])
     if kind is LocateClass.SACRUM:
@@ -243,5 +272,3 @@ def render_scan(seed: int, config: ScanConfig | None = None) -> PhantomScan:
 
     findings = {name: volume(sheet.findings[i]) for i, name in enumerate(FINDINGS)}
     return PhantomScan(volume(hu.float()), volume(sheet.level), volume(sheet.tissue), findings, truth, seed)
-
-

@@ -74,7 +74,9 @@ def acquire(anatomy: Anatomy, config: ScanConfig) -> Acquisition:
     shape = np.maximum(np.round((high - low) / step).astype(int), 16)
     affine = np.diag([*step, 1.0])
     affine[:3, 3] = centre_world - step * (shape - 1) / 2
-    slice_mm = config.slice_mm or max(float(step[2]), float(rng.uniform(0.8, 5.0)) if rng.random() < 0.5 else 0.0)
+    slice_mm = config.slice_mm or max(
+        float(step[2]), float(rng.uniform(0.8, 5.0)) if rng.random() < 0.5 else 0.0
+    )
     dose = float(np.exp(rng.normal(np.log(14.0), 0.55)))
     return Acquisition(
         Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine), pose,

@@ -31,7 +31,11 @@ def smooth_max(a: Tensor, b: Tensor, k: float) -> Tensor:
 
 
 def capsule(
-    p: Tensor, a: tuple[float, ...], b: tuple[float, ...], radii: tuple[float, float], stretch: tuple[float, ...]
+    p: Tensor,
+    a: tuple[float, ...],
+    b: tuple[float, ...],
+    radii: tuple[float, float],
+    stretch: tuple[float, ...],
 ) -> Tensor:
     """Tapered capsule from `a` (radius radii[0]) to `b` (radii[1]).
 

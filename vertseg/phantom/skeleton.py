@@ -1,5 +1,6 @@
 """The other bones in view: sacrum, pelvis, femora, ribs, sternum, scapulae, skull. World RAS, mm."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -32,7 +33,9 @@ def sacrum_segments(anatomy: Anatomy) -> list[VertebraShape]:
     rng = np.random.default_rng([anatomy.seed, 11])
     k = float(rng.uniform(0.94, 1.12))
     slope = float(np.rad2deg(np.arctan2(anatomy.sacrum_axes[1, 2], anatomy.sacrum_axes[2, 2])))
-    turns = np.cumsum([0.0, rng.uniform(-2, 12), rng.uniform(-22, -2), rng.uniform(-30, -10), rng.uniform(-30, -10)])
+    turns = np.cumsum(
+        [0.0, rng.uniform(-2, 12), rng.uniform(-22, -2), rng.uniform(-30, -10), rng.uniform(-30, -10)]
+    )
     rows = ((51, 33, 30), (39, 23, 25), (31, 17, 21), (27, 13, 18), (22, 10, 15))
     gap, point, up = float(rng.uniform(1.0, 4.0)), anatomy.sacrum_centre_mm, anatomy.sacrum_axes[:, 2]
     segments = []
@@ -64,12 +67,31 @@ def sacrum_bars(anatomy: Anatomy) -> Iterator[Bar]:
             if i < 3:
                 reach = (56, 46, 34)[i]
                 r = (0.62, 0.55, 0.5)[i] * half_d
-                yield Bar(at(side * 0.55 * half_w, -3, 1), at(side * reach, -9 - 3 * i, -3), (r + 3, r + 1), cortex=0.6)
                 yield Bar(
-                    at(side * 0.8 * half_w, -half_d, 2), at(side * (reach - 6), -half_d - 8, -4), (r, r - 1), cortex=0.6
+                    at(side * 0.55 * half_w, -3, 1),
+                    at(side * reach, -9 - 3 * i, -3),
+                    (r + 3, r + 1),
+                    cortex=0.6,
                 )
-            yield Bar(at(side * 0.75 * half_w, -half_d - 4, 0), at(0, back - 1, -2), (4.0, 4.0), (1.0, 1.4, 1.6), 1.0)
-        yield Bar(at(0, back, half_h * 0.6), at(0, back - 3, -half_h * 0.6), (4.5 - 0.4 * i, 4.5 - 0.4 * i), cortex=1.0)
+                yield Bar(
+                    at(side * 0.8 * half_w, -half_d, 2),
+                    at(side * (reach - 6), -half_d - 8, -4),
+                    (r, r - 1),
+                    cortex=0.6,
+                )
+            yield Bar(
+                at(side * 0.75 * half_w, -half_d - 4, 0),
+                at(0, back - 1, -2),
+                (4.0, 4.0),
+                (1.0, 1.4, 1.6),
+                1.0,
+            )
+        yield Bar(
+            at(0, back, half_h * 0.6),
+            at(0, back - 3, -half_h * 0.6),
+            (4.5 - 0.4 * i, 4.5 - 0.4 * i),
+            cortex=1.0,
+        )
     point = np.asarray(segments[-1].centre_mm - segments[-1].axes[:, 2] * segments[-1].sizes["height"] / 2)
     direction = -segments[-1].axes[:, 2]
     for _ in range(3):
@@ -86,8 +108,19 @@ def pelvis_bars(anatomy: Anatomy) -> Iterator[Bar]:
     for side in (-1.0, 1.0):
         hip = (side * 88 * k, -2.0 * k, -88.0 * k)
         rear = [(44, -62, -28), (47, -66, -8), (54, -62, 8)]
-        crest = [(64, -50, 22), (78, -34, 34), (92, -14, 38), (106, 6, 36), (117, 24, 26), (123, 38, 10), (124, 46, -10)]
-        arc = [(side * (x + flare * (y + 60) / 100) * k, y * k, (z + rise * (y + 60) / 60) * k) for x, y, z in rear + crest]
+        crest = [
+            (64, -50, 22),
+            (78, -34, 34),
+            (92, -14, 38),
+            (106, 6, 36),
+            (117, 24, 26),
+            (123, 38, 10),
+            (124, 46, -10),
+        ]
+        arc = [
+            (side * (x + flare * (y + 60) / 100) * k, y * k, (z + rise * (y + 60) / 60) * k)
+            for x, y, z in rear + crest
+        ]
         for i, point in enumerate(arc):
             near = tuple(0.72 * h + 0.28 * q for h, q in zip(hip, point, strict=True))
             yield Bar(near, point, (8.0, 5.0 if i > 1 else 8.5), cortex=1.3)
@@ -96,8 +129,12 @@ def pelvis_bars(anatomy: Anatomy) -> Iterator[Bar]:
                 middle = tuple(0.5 * (q + r) for q, r in zip(arc[i - 1], point, strict=True))
                 low = tuple(0.45 * h + 0.55 * q for h, q in zip(hip, middle, strict=True))
                 yield Bar(low, middle, (4.2, 4.2), cortex=1.2)
-        yield Bar((side * 50 * k, -48 * k, -22 * k), (side * 62 * k, -30 * k, -48 * k), (9.0, 11.0), cortex=1.3)
-        yield Bar((side * 62 * k, -30 * k, -48 * k), (side * 84 * k, -8 * k, -70 * k), (11.0, 15.0), cortex=1.4)
+        yield Bar(
+            (side * 50 * k, -48 * k, -22 * k), (side * 62 * k, -30 * k, -48 * k), (9.0, 11.0), cortex=1.3
+        )
+        yield Bar(
+            (side * 62 * k, -30 * k, -48 * k), (side * 84 * k, -8 * k, -70 * k), (11.0, 15.0), cortex=1.4
+        )
         # The cup around the femoral head, then the two rami.
         for dy, dz in ((-24, 8), (-4, 27), (20, 16), (-24, -14), (14, -20)):
             yield Bar(hip, (hip[0] - side * 14, hip[1] + dy, hip[2] + dz), (12.0, 10.0), cortex=1.4)
@@ -115,7 +152,13 @@ def _femur(side: float, k: float) -> Iterator[Bar]:
     yield Bar(head, head, (23.5 * k, 23.5 * k), cortex=0.9)
     yield Bar(head, (side * 124 * k, -2.0 * k, -118 * k), (15.0, 15.0), cortex=1.8)
     yield Bar(trochanter, (side * 132 * k, -4 * k, -135 * k), (14.0, 16.0), cortex=1.4)
-    yield Bar((side * 132 * k, -4 * k, -135 * k), (side * 118 * k, 0.0, -420 * k), (15.5, 13.5), cortex=5.0, hollow=True)
+    yield Bar(
+        (side * 132 * k, -4 * k, -135 * k),
+        (side * 118 * k, 0.0, -420 * k),
+        (15.5, 13.5),
+        cortex=5.0,
+        hollow=True,
+    )
 
 
 def rib_points(shape: VertebraShape, anatomy: Anatomy, side: float) -> list[tuple[float, ...]]:
@@ -126,9 +169,15 @@ def rib_points(shape: VertebraShape, anatomy: Anatomy, side: float) -> list[tupl
     head = np.array([side * (half_w + 0.5), -half_d + 3.0, 0.30 * s["height"]])
     span = s["transverse_span"] / 2
     tubercle = np.array([side * (span + 1.0), -half_d - 0.75 * s["canal_depth"] - 4.0, 2.0])
-    points = [_world(shape.axes, shape.centre_mm, tuple(head)), _world(shape.axes, shape.centre_mm, tuple(tubercle))]
+    points = [
+        _world(shape.axes, shape.centre_mm, tuple(head)),
+        _world(shape.axes, shape.centre_mm, tuple(tubercle)),
+    ]
     size = float(np.interp(number, [1, 2, 4, 7, 9, 12], [0.42, 0.6, 0.82, 0.97, 1.0, 0.92]))
-    wide, deep = (trunk["half_width"] - trunk["fat"] - 8) * 0.93 * size, (trunk["half_depth"] - 12) * 1.0 * size
+    wide, deep = (
+        (trunk["half_width"] - trunk["fat"] - 8) * 0.93 * size,
+        (trunk["half_depth"] - 12) * 1.0 * size,
+    )
     centre = np.array([shape.centre_mm[0], shape.centre_mm[1] + deep - 38.0, shape.centre_mm[2]])
     start = np.arctan2(points[1][1] - 10.0 - centre[1], abs(points[1][0] - centre[0]) + 22.0)
     total = shape.rib_mm if shape.rib_mm < 300 else 1e9
@@ -155,7 +204,7 @@ def rib_bars(anatomy: Anatomy) -> Iterator[Bar]:
             continue
         for side in (-1.0, 1.0):
             points = rib_points(shape, anatomy, side)
-            for i, (a, b) in enumerate(zip(points, points[1:], strict=False)):
+            for i, (a, b) in enumerate(itertools.pairwise(points)):
                 r = 0.82 * radius if i == 0 else radius
                 yield Bar(a, b, (r, r), (0.8, 0.8, 1.25), cortex=1.0)
 
@@ -184,7 +233,13 @@ def upper_bars(anatomy: Anatomy) -> Iterator[Bar]:
         yield Bar(pts[4], shoulder, (10.0, 8.0), cortex=1.2)
         yield Bar(shoulder, shoulder, (23.0, 23.0), cortex=0.9)
         arm = 120.0 if trunk["arms"] else -260.0
-        yield Bar(shoulder, (shoulder[0] + side * 25, shoulder[1] + 10, shoulder[2] + arm), (11.0, 11.0), cortex=3.5, hollow=True)
+        yield Bar(
+            shoulder,
+            (shoulder[0] + side * 25, shoulder[1] + 10, shoulder[2] + arm),
+            (11.0, 11.0),
+            cortex=3.5,
+            hollow=True,
+        )
     if c1 is not None:
         yield from _skull(c1.centre_mm)
 
@@ -194,8 +249,12 @@ def _skull(c1: Array) -> Iterator[Bar]:
     yield Bar((x, y - 12, z + 78), (x, y + 8, z + 84), (70.0, 72.0), (1.0, 1.1, 1.0), 6.0, marrow=35.0)
     for side in (-1.0, 1.0):
         yield Bar((x + side * 20, y - 6, z + 12), (x + side * 34, y + 10, z + 20), (8.0, 12.0), cortex=1.5)
-        yield Bar((x + side * 44, y + 28, z - 12), (x + side * 10, y + 85, z - 28), (6.0, 7.0), (1.0, 1.0, 1.8), 2.0)
-        yield Bar((x + side * 46, y + 14, z + 14), (x + side * 44, y + 28, z - 12), (5.0, 6.0), (0.7, 1.6, 1.0), 2.0)
+        yield Bar(
+            (x + side * 44, y + 28, z - 12), (x + side * 10, y + 85, z - 28), (6.0, 7.0), (1.0, 1.0, 1.8), 2.0
+        )
+        yield Bar(
+            (x + side * 46, y + 14, z + 14), (x + side * 44, y + 28, z - 12), (5.0, 6.0), (0.7, 1.6, 1.0), 2.0
+        )
 
 
 def lowest_lumbar(anatomy: Anatomy) -> VertebraShape:

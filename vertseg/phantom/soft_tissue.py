@@ -1,5 +1,7 @@
 """Everything that is not bone: trunk, muscles, lungs, organs, gas, vessels, discs, canal, table."""
 
+import itertools
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -102,7 +104,13 @@ def _phase(anatomy: Anatomy, stream: int) -> tuple[float, float, float]:
 
 
 def _tube(
-    canvas: Canvas, a: Point, b: Point, radius: float, hu: float, stretch: Point = (1.0, 1.0, 1.0), marbling: float = 0.0
+    canvas: Canvas,
+    a: Point,
+    b: Point,
+    radius: float,
+    hu: float,
+    stretch: Point = (1.0, 1.0, 1.0),
+    marbling: float = 0.0,
 ) -> None:
     """A bar of soft tissue; `marbling` (0 to 1) streaks it with fat as muscle of the old is."""
     box = canvas.box(np.array([a, b], dtype=np.float64), radius * max(stretch) + canvas.width + 2)
@@ -132,7 +140,12 @@ def paint_organs(canvas: Canvas, anatomy: Anatomy) -> None:
     j = rng.uniform
     depth = 2 * trunk["half_depth"] - trunk["back"] - trunk["fat"] - 20
     x, y, z = (float(c) for c in l1)
-    _blob(canvas, (x + 0.58 * wide, y + 0.35 * depth, float(t11[2]) + j(-25, 15)), (0.52 * wide, 0.55 * depth, 78), hu["organ"])
+    _blob(
+        canvas,
+        (x + 0.58 * wide, y + 0.35 * depth, float(t11[2]) + j(-25, 15)),
+        (0.52 * wide, 0.55 * depth, 78),
+        hu["organ"],
+    )
     _blob(canvas, (x - 0.72 * wide, y + 5, float(t11[2]) + j(-20, 20)), (30, 42, 52), hu["organ"] + j(-5, 25))
     for side in (-1.0, 1.0):
         _blob(canvas, (x + side * j(55, 70), y + j(-18, 4), z - 20 + j(-18, 14)), (25, 24, 52), hu["kidney"])
@@ -164,7 +177,7 @@ def paint_along_spine(canvas: Canvas, anatomy: Anatomy) -> None:
     rng = np.random.default_rng([anatomy.seed, 24])
     column = anatomy.vertebrae
     sacral = anatomy.sacrum_axes @ np.array([0.0, -6.0, -40.0])
-    pairs = list(zip(column, column[1:], strict=False))
+    pairs = list(itertools.pairwise(column))
     for upper, lower in pairs:
         _paint_muscles(canvas, upper, lower, anatomy)
         _paint_vessels(canvas, upper, lower, anatomy, rng)
@@ -173,9 +186,10 @@ def paint_along_spine(canvas: Canvas, anatomy: Anatomy) -> None:
         a = tuple(float(c) for c in last.centre_mm + np.array([side * 26, -58, 0]))
         b = tuple(float(c) for c in sacral + np.array([side * 22, -36, -30]))
         _tube(canvas, a, b, trunk["erector"] * 0.8, hu["muscle"], (1.15, 0.85, 1.0), trunk["marbling"])
-    for upper, lower in [*pairs, (last, None)]:
-        _paint_disc(canvas, upper, lower, anatomy)
-        _paint_canal(canvas, upper, lower, anatomy)
+    below: list[VertebraShape | None] = [*column[1:], None]
+    for upper, beneath in zip(column, below, strict=True):
+        _paint_disc(canvas, upper, beneath, anatomy)
+        _paint_canal(canvas, upper, beneath, anatomy)
 
 
 def _local(shape: VertebraShape, right: float, anterior: float, up: float) -> Point:
@@ -190,7 +204,15 @@ def _paint_muscles(canvas: Canvas, upper: VertebraShape, lower: VertebraShape, a
     for side in (-1.0, 1.0):
         for offset, back in ((0.95 * radius, depth + 0.62 * radius), (2.0 * radius, depth + 0.35 * radius)):
             a, b = _local(upper, side * offset, -back, 0), _local(lower, side * offset, -back, 0)
-            _tube(canvas, a, b, 0.95 * radius, hu["muscle"] - (12 if lumbar else 4), (1.0, 0.9, 1.0), trunk["marbling"])
+            _tube(
+                canvas,
+                a,
+                b,
+                0.95 * radius,
+                hu["muscle"] - (12 if lumbar else 4),
+                (1.0, 0.9, 1.0),
+                trunk["marbling"],
+            )
         if lumbar:
             grow = trunk["psoas"] * (0.55 + 0.13 * (lower.level - LUMBAR[0]))
             x = 0.5 * lower.sizes["width"] + 0.75 * grow
@@ -211,13 +233,22 @@ def _paint_vessels(
         a, b = _local(upper, sign * 13.0, ahead, 0), _local(lower, sign * spread, ahead, 0)
         _tube(canvas, a, b, 10.0 if not low else 7.5, value)
         if sign < 0 and anatomy.trunk["calcified"] and rng.random() < 0.5:
-            _blob(canvas, (b[0] + float(rng.uniform(-8, 8)), b[1] - 8.0, b[2]), (4.0, 1.8, 6.0), float(rng.uniform(350, 900)))
+            _blob(
+                canvas,
+                (b[0] + float(rng.uniform(-8, 8)), b[1] - 8.0, b[2]),
+                (4.0, 1.8, 6.0),
+                float(rng.uniform(350, 900)),
+            )
 
 
 def _paint_disc(canvas: Canvas, upper: VertebraShape, lower: VertebraShape | None, anatomy: Anatomy) -> None:
     s = upper.sizes
     top = np.asarray(_local(upper, 0, 0, -0.5 * (0.5 * s["height"] + 0.5 * s["anterior_height"])))
-    bottom = anatomy.sacrum_centre_mm if lower is None else lower.centre_mm + lower.axes[:, 2] * lower.sizes["height"] / 2
+    bottom = (
+        anatomy.sacrum_centre_mm
+        if lower is None
+        else lower.centre_mm + lower.axes[:, 2] * lower.sizes["height"] / 2
+    )
     centre, thick = 0.5 * (top + bottom), 0.5 * float(np.linalg.norm(top - bottom)) + 3.0
     box = canvas.box(np.array([centre]), 0.5 * s["width"] + 6)
     if box is None:
@@ -243,7 +274,13 @@ def _paint_canal(canvas: Canvas, upper: VertebraShape, lower: VertebraShape | No
     _tube(canvas, a, b, 0.8 * radius, hu["canal"], (1.1, 1.0, 1.0))
     if upper.level not in CERVICAL:
         for side in (-1.0, 1.0):
-            _tube(canvas, _local(upper, side * 8, -back, -6), _local(upper, side * 30, -back + 6, -16), 4.5, hu["fat"] + 20.0)
+            _tube(
+                canvas,
+                _local(upper, side * 8, -back, -6),
+                _local(upper, side * 30, -back + 6, -16),
+                4.5,
+                hu["fat"] + 20.0,
+            )
 
 
 def paint_table(canvas: Canvas, anatomy: Anatomy, p: Tensor) -> None:

@@ -32,9 +32,13 @@ def body_distance(p: Tensor, shape: VertebraShape) -> tuple[Tensor, Tensor]:
     edge_height = s["height"] + (s["anterior_height"] - s["height"]) * share
     relative = (2 * w / edge_height).clamp(-1.0, 1.0)
     waist = 1.0 - s["waist"] * (1 - relative * relative)
-    bulge = 0.16 * half_depth * torch.exp(-((u / (0.5 * half_width)) ** 2)) * (-v / half_depth).clamp(0.0, 1.0)
+    bulge = (
+        0.16 * half_depth * torch.exp(-((u / (0.5 * half_width)) ** 2)) * (-v / half_depth).clamp(0.0, 1.0)
+    )
     a, b = u / (half_width * waist), (v - bulge) / (half_depth * waist)
-    k = (a.abs() ** SUPERELLIPSE_EXPONENT + b.abs() ** SUPERELLIPSE_EXPONENT + 1e-9) ** (1 / SUPERELLIPSE_EXPONENT)
+    k = (a.abs() ** SUPERELLIPSE_EXPONENT + b.abs() ** SUPERELLIPSE_EXPONENT + 1e-9) ** (
+        1 / SUPERELLIPSE_EXPONENT
+    )
     lateral = (k - 1.0) * torch.sqrt(u * u + v * v + 1.0) / k.clamp_min(0.2)
     # Osteophytes: lips at the rims, drawn as a thin flare toward the endplates.
     lateral = lateral - s["osteophyte"] * relative.abs() ** 8 * (0.5 + 0.5 * torch.sin(3 * torch.atan2(v, u)))
@@ -139,7 +143,9 @@ def vertebra_distances(p: Tensor, shape: VertebraShape) -> VertebraDistances:
         posterior = smooth_min(posterior, mass, 3.0)
     if shape.level == CERVICAL[1]:
         height = shape.sizes["height"]
-        dens = capsule(p, (0.0, -1.0, 0.3 * height), (0.0, -1.0, 0.5 * height + 12.0), (5.0, 4.6), (1.0, 1.0, 1.0))
+        dens = capsule(
+            p, (0.0, -1.0, 0.3 * height), (0.0, -1.0, 0.5 * height + 12.0), (5.0, 4.6), (1.0, 1.0, 1.0)
+        )
         body = smooth_min(body, dens, 2.0)
     return VertebraDistances(body + 0.5 * wobble, posterior + wobble, lateral + 0.5 * wobble)
 
