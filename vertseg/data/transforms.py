@@ -79,7 +79,9 @@ class LocatePatch(RandomizableTransform):
         level = data["level"]
         if self._augmentation is None:
             bone = np.argwhere(level > 0) if level.any() else np.array([level.shape]) // 2
-            matrix, centre = np.eye(3), bone.mean(axis=0)
+            # Whole voxels from the scan's lattice, so that nothing is interpolated.
+            middle = (np.array(self._shape) - 1) / 2
+            matrix, centre = np.eye(3), np.rint(bone.mean(axis=0) - middle) + middle
         else:
             matrix, centre = (
                 self._draw_matrix(self._augmentation),

@@ -36,7 +36,7 @@ def load_recipe(task: str, path: Path, overrides: list[str]) -> Recipe:
     parser.add_argument("--recipe", type=kind)
     try:
         parsed = parser.parse_object({"recipe": content})
-        recipe = parser.instantiate_classes(parsed).recipe
+        recipe = parser.instantiate(parsed).recipe
     except Exception as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path} does not fit the {task} recipe: {reason}") from None

@@ -1,0 +1,71 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from vertseg.errors import CheckpointError
+from vertseg.nets.checkpoint import Meta, load_checkpoint, save_checkpoint
+from vertseg.nets.unet import NetSpec, build_network
+
+META = Meta("examine", (8, 8, 16), 1.5, (16, 16, 16), {"phantom_seeds": [0, 9]}, 12, {"val/loss": 0.5}, "abc")
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> tuple[Path, torch.nn.Module]:
+    torch.manual_seed(0)
+    net = build_network(NetSpec(META.task, META.filters)).eval()
+    return save_checkpoint(tmp_path / "folder" / "examine", net.state_dict(), META), net
+
+
+def test_a_checkpoint_comes_back_with_weights_and_description(saved: tuple[Path, torch.nn.Module]) -> None:
+    path, net = saved
+    loaded, meta = load_checkpoint(path)
+    x, plan = torch.randn(1, 2, 16, 16, 16), torch.tensor([[4.0, 1.0, float("nan")]])
+    for name, value in net(x, plan).items():
+        assert torch.equal(loaded(x, plan)[name], value)
+    assert not loaded.training
+    assert {**meta.to_json(), "sha256": ""} == META.to_json()
+    assert sorted(p.name for p in path.parent.iterdir()) == ["examine.json", "examine.safetensors"]
+
+
+def _edit(path: Path, **changes: object) -> None:
+    beside = path.with_suffix(".json")
+    content = json.loads(beside.read_text()) | changes
+    beside.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"format_version": 2}, "format version 2"),
+        ({"format_version": None}, "format version None"),
+        ({"architecture": {"filters": [8, 8, 24]}}, "does not fit"),
+        ({"architecture": None}, "damaged"),
+        ({"task": "guess"}, "task 'guess'"),
+        ({"normalisation": "zscore"}, "normalisation 'zscore'"),
+        ({"sha256": "0"}, "sha256 differs"),
+    ],
+)
+def test_wrong_descriptions_are_refused_in_a_sentence(
+    saved: tuple[Path, torch.nn.Module], changes: dict[str, object], sentence: str
+) -> None:
+    path, _ = saved
+    _edit(path, **changes)
+    with pytest.raises(CheckpointError, match=sentence):
+        load_checkpoint(path)
+
+
+def test_absent_and_damaged_files_are_refused(saved: tuple[Path, torch.nn.Module], tmp_path: Path) -> None:
+    path, _ = saved
+    with pytest.raises(CheckpointError, match="does not exist"):
+        load_checkpoint(tmp_path / "none.safetensors")
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(CheckpointError, match="sha256 differs"):
+        load_checkpoint(path)
+    path.with_suffix(".json").write_text("{")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint(path)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(CheckpointError, match="beside it"):
+        load_checkpoint(path)

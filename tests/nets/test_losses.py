@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+import torch
+
+from vertseg.labels import COCCYX, SACRUM, LocateClass
+from vertseg.nets.losses import (
+    IGNORED,
+    ExamineWeights,
+    dice_counts,
+    finding_loss,
+    is_vertebra,
+    leak_loss,
+    level_loss,
+    merge_logits,
+    offset_loss,
+    tissue_loss,
+)
+
+BODY, POSTERIOR, OTHER = LocateClass.BODY, LocateClass.POSTERIOR, LocateClass.OTHER_BONE
+ALL = torch.arange(5)[None]
+VERTEBRA_ONLY = torch.tensor([[0, BODY, BODY, 0, 0]])
+
+
+def test_merged_probabilities_are_sums_of_the_members() -> None:
+    logits = torch.randn(1, 5, 3, 3, 3, dtype=torch.float64)
+    p, merged = logits.softmax(1), merge_logits(logits, VERTEBRA_ONLY).softmax(1)
+    assert torch.allclose(merged[:, BODY], p[:, BODY] + p[:, POSTERIOR])
+    assert torch.allclose(merged[:, 0], p[:, 0] + p[:, 3] + p[:, OTHER])
+    assert merged[:, [2, 3, 4]].max() < 1e-12
+
+
+def test_a_case_without_parts_teaches_their_sum_and_not_the_split() -> None:
+    """Moving probability between body and posterior must not change the loss; their sum must matter."""
+    torch.manual_seed(0)
+    logits = torch.randn(1, 5, 4, 4, 4, dtype=torch.float64, requires_grad=True)
+    target = torch.zeros(1, 4, 4, 4, dtype=torch.uint8)
+    target[:, :2] = BODY
+    loss = tissue_loss(logits, target, VERTEBRA_ONLY)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    # d loss / d logit_i = (d loss / d P) p_i for members of one group: equal gradients per probability.
+    p = logits.detach().softmax(1)
+    ratio = gradient / p
+    assert torch.allclose(ratio[:, BODY], ratio[:, POSTERIOR])
+    assert torch.allclose(ratio[:, 0], ratio[:, OTHER])
+    assert (gradient[:, BODY, :2] < 0).all()
+    as_body, as_posterior = logits.detach().clone(), logits.detach().clone()
+    both = torch.logsumexp(as_body[:, [BODY, POSTERIOR]], 1)
+    as_body[:, BODY], as_body[:, POSTERIOR] = both, -50.0
+    as_posterior[:, BODY], as_posterior[:, POSTERIOR] = -50.0, both
+    for moved in (as_body, as_posterior):
+        assert tissue_loss(moved, target, VERTEBRA_ONLY).item() == pytest.approx(loss.item())
+
+
+def test_one_batch_may_mix_cases_with_and_without_parts() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(2, 5, 4, 4, 4, requires_grad=True)
+    target = torch.full((2, 4, 4, 4), int(POSTERIOR), dtype=torch.uint8)
+    loss = tissue_loss(logits, target, torch.cat([ALL, VERTEBRA_ONLY]))
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert (gradient[0, BODY] > 0).all()  # known to be posterior: body is wrong
+    assert (gradient[1, BODY] < 0).all()  # only known to be vertebra: body is as right as posterior
+
+
+def test_ignored_voxels_teach_nothing() -> None:
+    logits = torch.randn(1, 5, 4, 4, 4, requires_grad=True)
+    target = torch.zeros(1, 4, 4, 4, dtype=torch.uint8)
+    target[:, 2:] = IGNORED
+    (gradient,) = torch.autograd.grad(tissue_loss(logits, target, ALL), logits)
+    assert not gradient[:, :, 2:].any()
+    assert gradient[:, :, :2].any()
+    target[:] = IGNORED
+    assert tissue_loss(logits, target, ALL).item() == 0
+
+
+def test_a_perfect_segmentation_costs_nothing_and_a_wrong_one_does() -> None:
+    target = torch.randint(0, 5, (1, 8, 8, 8), generator=torch.manual_seed(0))
+    right = torch.nn.functional.one_hot(target, 5).movedim(-1, 1) * 40.0
+    assert tissue_loss(right, target, ALL).item() == pytest.approx(0, abs=1e-4)
+    assert tissue_loss(right.roll(1, 1), target, ALL).item() > 5
+
+
+def test_level_loss_counts_labelled_bone_only() -> None:
+    logits = torch.zeros(1, 29, 2, 2, 2)
+    level = torch.zeros(1, 2, 2, 2, dtype=torch.uint8)
+    assert level_loss(logits, level).item() == 0
+    level[0, 0, 0, 0] = 22
+    assert level_loss(logits, level).item() == pytest.approx(np.log(29))
+    level[0, 1] = IGNORED
+    assert level_loss(logits, level).item() == pytest.approx(np.log(29))
+
+
+def test_sacrum_and_coccyx_are_no_vertebrae() -> None:
+    assert is_vertebra(torch.tensor([0, 1, 25, SACRUM, COCCYX, 28, IGNORED])).tolist() == [
+        False, True, True, False, False, True, False,
+    ]  # fmt: skip
+
+
+def test_offset_loss_is_smooth_l1_under_the_mask() -> None:
+    offset, target = torch.zeros(1, 3, 2, 1, 1), torch.full((1, 3, 2, 1, 1), 0.5)
+    mask = torch.tensor([True, False]).view(1, 2, 1, 1)
+    assert offset_loss(offset, target, mask).item() == pytest.approx(0.5 - 0.05)
+    assert offset_loss(offset, target, ~mask & mask).item() == 0
+
+
+def test_findings_unknown_in_a_case_teach_nothing_there() -> None:
+    logits = torch.randn(2, 4, 4, 4, 4, requires_grad=True)
+    known = torch.ones(2, 4, dtype=torch.bool)
+    known[0, 1] = False
+    loss = finding_loss(logits, torch.zeros(2, 4, 4, 4, 4), known, ExamineWeights())
+    (gradient,) = torch.autograd.grad(loss, logits)
+    assert not gradient[0, 1].any()
+    assert gradient[1, 1].any()
+    assert finding_loss(logits, torch.zeros(2, 4, 4, 4, 4), known & False, ExamineWeights()).item() == 0
+
+
+def test_empty_findings_of_confident_networks_cost_almost_nothing() -> None:
+    quiet = torch.full((2, 4, 16, 16, 16), -12.0)
+    known = torch.ones(2, 4, dtype=torch.bool)
+    assert finding_loss(quiet, torch.zeros_like(quiet), known, ExamineWeights()).item() < 0.01
+
+
+def test_leak_loss_ignores_unknown_routes() -> None:
+    target = torch.tensor([[1.0, float("nan"), 0.0, float("nan")]])
+    assert leak_loss(torch.zeros(1, 4), target).item() == pytest.approx(np.log(2))
+    assert leak_loss(torch.zeros(1, 4), target * float("nan")).item() == 0
+
+
+def test_dice_counts() -> None:
+    prediction, target = torch.tensor([1, 1, 2, 0, 1]), torch.tensor([1, 2, 2, 0, IGNORED])
+    assert dice_counts(prediction, target, [1, 2]).tolist() == [[1, 2, 1], [1, 1, 2]]
