@@ -49,6 +49,7 @@ def test_a_tiny_training_exports_resumes_and_tells_what_it_did(
     assert set(metrics) <= set(meta.metrics)
     assert _column(tmp_path, metrics[0])
     assert len(_column(tmp_path, "train/loss")) == 4
+    assert (tmp_path / "validation.png").stat().st_size > 5000
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["steps"] == 4
     assert summary["recipe"]["optimisation"]["max_steps"] == 4

@@ -40,7 +40,9 @@ class ExamineModule(NetworkModule):
         heads, size = self.net(batch["image"], batch["plan"]), len(batch["image"])
         total = torch.stack(list(self._terms(heads, batch).values())).sum()
         self.log("val/loss", total, batch_size=size)
-        self.count(heads["tissue"].argmax(1), batch["tissue"], _CLASSES)
+        prediction = heads["tissue"].argmax(1)
+        self.show(batch, prediction)
+        self.count(prediction, batch["tissue"], _CLASSES)
         for f, name in enumerate(FINDINGS):
             known = batch["known_findings"][:, f]
             self.count((heads["findings"][known, f] > 0).long(), batch["findings"][known, f], {name: 1})

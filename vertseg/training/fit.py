@@ -21,6 +21,7 @@ from vertseg.nets.unet import Task
 from vertseg.training.callbacks import AveragedWeights, Export, StepClock, git_commit
 from vertseg.training.examine import ExamineModule
 from vertseg.training.locate import LocateModule
+from vertseg.training.pictures import ValidationPicture
 from vertseg.training.recipes import LocateRecipe, Recipe
 
 
@@ -42,7 +43,7 @@ def fit(recipe: Recipe, resume: str | None = None) -> dict[str, Any]:
         torch.set_num_threads(recipe.run.threads)
     average = AveragedWeights(recipe.optimisation.ema_decay)
     export = Export(output / task, _meta(recipe), recipe.run.export_every, average)
-    trainer = _trainer(recipe, output, [average, export])
+    trainer = _trainer(recipe, output, [average, export, ValidationPicture(output / "validation.png")])
     module = LocateModule(recipe) if isinstance(recipe, LocateRecipe) else ExamineModule(recipe)
     before = time.perf_counter()
     path = None if started[0] is None else str(started[0])

@@ -48,6 +48,7 @@ class LocateModule(NetworkModule):
         total = torch.stack(list(self._terms(heads, batch).values())).sum()
         self.log("val/loss", total, batch_size=size)
         prediction = heads["tissue"].argmax(1)
+        self.show(batch, prediction)
         self.count(prediction, batch["tissue"], _CLASSES)
         bone = [LocateClass.BODY.value, LocateClass.POSTERIOR.value]
         self.count(

@@ -3,10 +3,13 @@
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -25,6 +28,15 @@ def learning_rate_factor(step: int, optimisation: Optimisation) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - optimisation.warmup_steps) / span)))
 
 
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A validation case to draw: normalised image, wanted and found tissue, each (X, Y, Z)."""
+
+    image: NDArray[np.float32]
+    wanted: NDArray[np.uint8]
+    found: NDArray[np.uint8]
+
+
 class NetworkModule(LightningModule):
     """A network in training; `net` is what is averaged and exported."""
 
@@ -33,6 +45,7 @@ class NetworkModule(LightningModule):
     def __init__(self, optimisation: Optimisation) -> None:
         super().__init__()
         self.optimisation = optimisation
+        self.example: Example | None = None
         self._counts: dict[str, Tensor] = {}
 
     @abstractmethod
@@ -65,6 +78,14 @@ class NetworkModule(LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Forget the counts of the last validation."""
         self._counts = {}
+        self.example = None
+
+    def show(self, batch: Batch, prediction: Tensor) -> None:
+        """Keep the first validation case for the picture."""
+        if self.example is None:
+            arrays = (batch["image"][0, 0].float(), batch["tissue"][0], prediction[0].to(torch.uint8))
+            image, wanted, found = (a.cpu().numpy() for a in arrays)
+            self.example = Example(image, wanted, found)
 
     def count(self, prediction: Tensor, target: Tensor, names: Mapping[str, int]) -> None:
         """Add a batch's voxels to the validation Dice of the named classes."""
