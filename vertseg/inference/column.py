@@ -152,7 +152,7 @@ def step_cost(upper: int, lower: int, ratio: float) -> float:
         return float("inf")
     misfit = max(0.0, abs(ratio - (skipped + 1)) - _GAP_SLACK)
     cost = _SKIP_COST * skipped + _GAP_COST * misfit + anomaly
-    absent = (skipped == 1) and ((lower == _L1) or (lower == SACRUM))
+    absent = skipped == 1 and lower in (_L1, SACRUM)
     return min(cost, _ANOMALY_COST + _GAP_COST * max(0.0, abs(ratio - 1) - _GAP_SLACK)) if absent else cost
 
 
