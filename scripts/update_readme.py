@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Write the README's table of figures from the JSON files that the evaluation scripts wrote.
+
+python scripts/update_readme.py [--check]
+
+With --check nothing is written; the exit status is 1 where the README differs from the files.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+EVALUATION = REPOSITORY / "checkpoints" / "evaluation"
+BEGIN = "<!-- figures: begin (written by scripts/update_readme.py) -->"
+END = "<!-- figures: end -->"
+
+PHANTOM_ROWS = (
+    ("Dice of vertebrae", "vertebra_dice"),
+    ("Dice per named vertebra", "level_dice"),
+    ("Dice of bodies", "body_dice"),
+    ("Dice of posterior elements", "posterior_dice"),
+    ("Vertebrae found and rightly named (share)", "level_accuracy"),
+    ("Dice of lytic lesions (scans that have any)", "lytic_dice"),
+    ("Posterior-wall defects found (share)", "defects_found"),
+    ("False wall defects per scan", "false_defects_per_scan"),
+    ("Vertebrae invented per scan", "invented_per_scan"),
+)
+
+
+def phantom_lines(result: dict[str, Any]) -> list[str]:
+    """Rows of the phantom table."""
+    means, targets = result["means"], result["targets"]
+    first, last = result["seeds"]
+    lines = [
+        f"| {result['scans']} phantom scans, seeds {first}-{last} (never trained on) | mean | target |",
+        "|---|---|---|",
+    ]
+    for title, key in PHANTOM_ROWS:
+        value = "-" if means[key] is None else f"{means[key]:.2f}"
+        sign = "<=" if key.startswith("false") else ">="
+        lines.append(f"| {title} | {value} | {f'{sign} {targets[key]:.2f}' if key in targets else ''} |")
+    return lines
+
+
+def real_lines(result: dict[str, Any]) -> list[str]:
+    """Rows of the real scan's table."""
+    levels = ", ".join(f"{name} {value:.2f}" for name, value in result["dice_per_level"].items())
+    return [
+        f"| one real lumbar CT (`{result['scan']}`, 3 mm; a machine's reference) | |",
+        "|---|---|",
+        f"| Dice of {result['levels'][0]}-{result['levels'][-1]} together | {result['binary_dice']:.2f} |",
+        f"| Dice per level | {levels} |",
+        f"| Every level right | {'yes' if result['levels_right'] else 'no'} |",
+        f"| Vertebrae invented | {', '.join(result['invented']) or 'none'} |",
+    ]
+
+
+def block() -> str:
+    """The text between the markers."""
+    parts: list[str] = []
+    for name, lines in (("phantoms.json", phantom_lines), ("real_lumbar.json", real_lines)):
+        path = EVALUATION / name
+        if path.exists():
+            parts.append("\n".join(lines(json.loads(path.read_text()))))
+    return "\n\n".join(parts)
+
+
+def main() -> int:
+    """Write or check; 0, or 1 where a check finds a difference."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true")
+    readme = REPOSITORY / "README.md"
+    text = readme.read_text()
+    head, rest = text.split(BEGIN)
+    wanted = f"{head}{BEGIN}\n\n{block()}\n\n{END}{rest.split(END)[1]}"
+    if parser.parse_args().check:
+        if wanted != text:
+            print(
+                "README.md differs from checkpoints/evaluation; run python scripts/update_readme.py",
+                file=sys.stderr,
+            )
+        return int(wanted != text)
+    readme.write_text(wanted)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
