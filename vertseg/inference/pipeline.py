@@ -129,7 +129,7 @@ def _restored(composed: Composed, scan: Scan) -> tuple[Volume, Volume, dict[str,
     levels = restore(Volume(composed.levels, affine), scan.source)
     tissue = restore(Volume(composed.tissue, affine), scan.source)
     masks = {
-        name: restore(Volume(composed.masks[i].astype(np.uint8), affine), scan.source)
+        name: restore(Volume(composed.masks[i].view(np.uint8), affine), scan.source)
         for i, name in enumerate(FINDINGS)
     }
     return levels, tissue, masks

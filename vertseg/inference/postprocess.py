@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vertseg.frames import column_axes, forward
 from vertseg.inference.column import CUT_FACTOR, Labelled, SacrumSeen, chain, label
 from vertseg.inference.findings import Vertebra
-from vertseg.inference.frames import local_axes
 from vertseg.inference.instances import Instance, find_instances, make_instance
 from vertseg.inference.located import Located
 from vertseg.inference.splitting import split_merged
@@ -83,7 +83,9 @@ def _vertebrae(instances: list[Instance], labelled: Labelled, grid: Grid) -> tup
     owned = np.zeros(grid.shape, dtype=bool)
     for instance in instances:
         owned[tuple(instance.voxels.T)] = True
-    frames = local_axes(instances, grid)
+    frames = column_axes(
+        np.stack([i.centre_mm for i in instances]), [_forward(instance, grid) for instance in instances]
+    )
     return tuple(
         Vertebra(
             level=level,
@@ -97,6 +99,11 @@ def _vertebrae(instances: list[Instance], labelled: Labelled, grid: Grid) -> tup
             instances, labelled.levels, labelled.probabilities, frames, strict=True
         )
     )
+
+
+def _forward(instance: Instance, grid: Grid) -> NDArray[np.float64] | None:
+    body, posterior = (instance.voxels[mask] for mask in (instance.is_body, ~instance.is_body))
+    return forward(grid.world(body), grid.world(posterior), instance.voxel_ml)
 
 
 def _marker(instance: Instance, owned: NDArray[np.bool_], grid: Grid) -> Volume:
