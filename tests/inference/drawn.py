@@ -90,11 +90,15 @@ def _masks(p: NDArray[np.float64], number: int, height: float) -> tuple[NDArray[
     width, depth = _LIVING * s["width"], _LIVING * s["depth"]
     x, y, z = np.moveaxis(p, -1, 0)
     body = ((2 * x / width) ** 2 + (2 * y / depth) ** 2 <= 1) & (np.abs(z) <= height / 2)
-    back = -depth / 2
+    back, drop = -depth / 2, s["spinous_drop"]
     pedicle = (np.abs(np.abs(x) - 13) < 5) & (y < 0) & (y > back - 16) & (np.abs(z - 1) < 6)
     lamina = (np.abs(x) < 18) & (y < back - 15) & (y > back - 23) & (z < 6) & (z > -9)
     spinous = (
-        (np.abs(x) < 4) & (y < back - 20) & (y > back - 20 - 0.5 * s["spinous_length"]) & (np.abs(z + 5) < 7)
+        (np.abs(x) < 4)
+        & (y < back - 20)
+        & (y > back - 20 - 0.5 * s["spinous_length"])
+        & (z < 2)
+        & (z > -12 - drop)
     )
     transverse = (
         (np.abs(x) < 0.45 * s["transverse_span"]) & (np.abs(y - back + 14) < 5) & (np.abs(z - 1) < 4.5)

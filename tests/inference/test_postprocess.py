@@ -8,6 +8,7 @@ from tests.inference.drawn import LUMBAR, THORACIC, WHOLE, DrawnSpine, draw_spin
 from vertseg.inference.located import Located
 from vertseg.inference.postprocess import Column, read_column
 from vertseg.labels import LocateClass, level_number
+from vertseg.volume import Grid
 
 
 def names(column: Column) -> list[str]:
@@ -151,6 +152,21 @@ def test_a_vertebra_cut_by_the_field_is_kept_with_lower_confidence() -> None:
     assert names(column) == LUMBAR.split()
     assert column.vertebrae[0].cut_by_field and not column.vertebrae[1].cut_by_field
     assert column.vertebrae[0].confidence < 0.75 * whole.vertebrae[0].confidence
+
+
+def test_a_vertebra_of_which_only_the_arch_is_in_view_is_named() -> None:
+    whole = draw_spine(LUMBAR, sacrum=True)
+    t11 = level_number("T11")
+    body = (whole.level == t11) & (whole.tissue == LocateClass.BODY)
+    cut = int(np.argwhere(body)[:, 2].min())
+    shape = (*whole.grid.shape[:2], cut)
+    spine = DrawnSpine(
+        Grid(shape, whole.grid.affine), whole.level[..., :cut], whole.tissue[..., :cut], whole.centres_mm
+    )
+    assert (spine.level == t11).sum() * 0.027 > 1.5
+    column = read_column(perfect(spine))
+    assert names(column) == LUMBAR.split()
+    assert column.vertebrae[0].cut_by_field and column.vertebrae[0].confidence < 0.75
 
 
 def test_nothing_gives_an_empty_column() -> None:

@@ -15,6 +15,8 @@ CUT_FACTOR = 0.7
 
 _MIN_BODY_SHARE = 0.12
 _MIN_BODY_SHARE_CUT = 0.06
+_MIN_ARCH_ML = 1.5
+"""A vertebra at the field's edge may show only its arch; with less than this it is not named."""
 _STEEP_DEG, _TOO_STEEP_DEG = 50.0, 72.0
 _NEAREST_SHARE = 0.35
 _EMISSION_FLOOR = 0.02
@@ -67,8 +69,10 @@ def chain(candidates: list[Instance], sacrum: SacrumSeen | None) -> list[Instanc
 
 
 def _is_large_enough(c: Instance) -> bool:
+    if c.cut and c.volume_ml >= _MIN_ARCH_ML:
+        return True
     share = _MIN_BODY_SHARE_CUT if c.cut else _MIN_BODY_SHARE
-    return c.body_ml >= share * expected(BODY_ML, c.level)
+    return c.body_ml > 0 and c.body_ml >= share * expected(BODY_ML, c.level)
 
 
 def _is_below(c: Instance, sacrum: SacrumSeen | None) -> bool:
@@ -76,7 +80,8 @@ def _is_below(c: Instance, sacrum: SacrumSeen | None) -> bool:
 
 
 def _worth(c: Instance) -> float:
-    return float(min(1.0, c.body_ml / (0.5 * expected(BODY_ML, c.level))) * c.certainty)
+    bone_ml = max(c.body_ml, 0.5 * c.volume_ml)
+    return float(min(1.0, bone_ml / (0.5 * expected(BODY_ML, c.level))) * c.certainty)
 
 
 def _step_cost(upper: Instance, lower: Instance) -> float:

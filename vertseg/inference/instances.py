@@ -51,6 +51,11 @@ class Instance:
         """Volume of the body in ml."""
         return float(self.is_body.sum()) * self.voxel_ml
 
+    @property
+    def volume_ml(self) -> float:
+        """Volume in ml."""
+        return float(self.is_body.size) * self.voxel_ml
+
 
 @dataclass(frozen=True, eq=False)
 class _Votes:
@@ -90,7 +95,7 @@ def find_instances(located: Located) -> list[Instance]:
     for i, peak in enumerate(peaks):
         voxels, is_body = votes.voxels[nearest == i], votes.is_body[nearest == i]
         kept = _connected(voxels, is_body)
-        if kept.any() and is_body[kept].any():
+        if kept.any():
             found.append(make_instance(located, voxels[kept], is_body[kept], located.grid.world(peak)))
     return found
 
