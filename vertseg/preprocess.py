@@ -79,6 +79,19 @@ def stack_examine(hu: NDArray[np.float32], marker: NDArray[np.float32]) -> NDArr
     return np.stack([normalise_hu(hu), np.clip(marker, 0, 1).astype(np.float32)])
 
 
+def examine_crop(
+    volume: Volume, centre_mm: ArrayLike, axes: ArrayLike, marker: Volume | None, spec: CropSpec
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Grid]:
+    """HU and marker, each (X, Y, Z), and the crop's grid: `examine_input` before normalisation."""
+    grid = crop_grid(crop_centre(centre_mm, axes), np.asarray(axes, np.float64), spec.shape, spec.spacing_mm)
+    hu = volume.resampled_to(grid, 1, AIR_HU).array
+    if marker is None:
+        rough = point_marker(spec)
+    else:
+        rough = Volume(marker.array.astype(np.float32), marker.affine).resampled_to(grid, 1, 0.0).array
+    return hu, rough, grid
+
+
 def examine_input(
     volume: Volume, centre_mm: ArrayLike, axes: ArrayLike, marker: Volume | None, spec: CropSpec
 ) -> tuple[NDArray[np.float32], Grid]:
@@ -94,10 +107,5 @@ def examine_input(
     Returns:
         float32 (2, X, Y, Z) (image, marker) and the crop's grid.
     """
-    grid = crop_grid(crop_centre(centre_mm, axes), np.asarray(axes, np.float64), spec.shape, spec.spacing_mm)
-    hu = volume.resampled_to(grid, 1, AIR_HU).array
-    if marker is None:
-        rough = point_marker(spec)
-    else:
-        rough = Volume(marker.array.astype(np.float32), marker.affine).resampled_to(grid, 1, 0.0).array
+    hu, rough, grid = examine_crop(volume, centre_mm, axes, marker, spec)
     return stack_examine(hu, rough), grid
