@@ -98,6 +98,17 @@ def test_false_vertebrae_in_pelvis_and_ribs_are_left_out() -> None:
     check(read_column(located), spine, 1.0)
 
 
+def test_a_path_that_turns_into_the_hip_ends_at_the_kink() -> None:
+    spine = draw_spine(LUMBAR)
+    located = perfect(spine)
+    last = spine.centres_mm[level_number("L5")]
+    for step in (1, 2):
+        _add_ball(located, last + step * np.array([38.0, 0.0, -24.0]), 14.0, level_number("sacrum"))
+    column = read_column(located)
+    check(column, spine, 1.0)
+    assert column.sacrum is None
+
+
 def _add_ball(located: Located, centre: np.ndarray, radius_mm: float, level: int) -> None:
     points = located.grid.world(np.moveaxis(np.indices(located.grid.shape), 0, -1))
     ball = (np.linalg.norm(points - centre, axis=-1) < radius_mm) & (located.vertebra < 0.5)

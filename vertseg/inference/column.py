@@ -18,6 +18,7 @@ _MIN_BODY_SHARE_CUT = 0.06
 _MIN_ARCH_ML = 1.5
 """A vertebra at the field's edge may show only its arch; with less than this it is not named."""
 _STEEP_DEG, _TOO_STEEP_DEG = 50.0, 72.0
+_KINK_DEG = 55.0
 _NEAREST_SHARE = 0.35
 _EMISSION_FLOOR = 0.02
 _EMISSION_WEIGHT = 2.0
@@ -65,7 +66,19 @@ def chain(candidates: list[Instance], sacrum: SacrumSeen | None) -> list[Instanc
     while at >= 0:
         path.append(order[at])
         at = before[at]
-    return path[::-1]
+    return _straight_part(path[::-1])
+
+
+def _straight_part(path: list[Instance]) -> list[Instance]:
+    """The heaviest part of a path between kinks that no spine has, such as the turn from L5 into a hip."""
+    if len(path) < 3:
+        return path
+    steps = np.diff([c.centre_mm for c in path], axis=0)
+    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+    turns_deg = np.degrees(np.arccos(np.clip((steps[:-1] * steps[1:]).sum(axis=1), -1, 1)))
+    ends = [0, *(np.flatnonzero(turns_deg > _KINK_DEG) + 2).tolist(), len(path)]
+    parts = [path[a:b] for a, b in pairwise(ends)]
+    return max(parts, key=lambda part: sum(_worth(c) for c in part))
 
 
 def _is_large_enough(c: Instance) -> bool:
