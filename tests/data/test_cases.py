@@ -63,6 +63,8 @@ def test_centres_come_from_bodies_where_they_are_annotated(folder: Path) -> None
         ({"annotated": ["tissue"]}, "must hold 'level'"),
         ({"annotated": ["level", "tissue"]}, "names no 'tissue' file"),
         ({"annotated": ["level", "guess"]}, "must hold 'level'"),
+        ({"annotated": ["level", "cement"]}, "annotates cement but names no file"),
+        ({"findings": {"rib": "x.nii.gz"}}, "must give a file for names of"),
     ],
 )
 def test_a_wrong_index_is_refused_in_a_sentence(
@@ -70,6 +72,15 @@ def test_a_wrong_index_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(ConfigError, match=sentence):
         read_index(_index(folder, **entry))
+
+
+def test_two_scans_of_one_name_are_refused(folder: Path) -> None:
+    path = _index(folder, case="one")
+    content = json.loads(path.read_text())
+    content["validation"][0]["image"] = "short.nii.gz"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match="two scans with the name 'one'"):
+        read_index(path)
 
 
 def test_labels_of_another_grid_are_refused(folder: Path) -> None:

@@ -78,15 +78,24 @@ def render_locate(seed: int, spacing_mm: float, spec: PhantomSpec) -> Arrays:
 
 
 def render_examine(seed: int, spec: CropSpec) -> Arrays:
-    """One vertebra's phantom crop: HU (int16), tissue, marker (uint8, of 255), findings, leak and plan."""
+    """One vertebra's phantom crop, as `examine_arrays`, with its leak and plan."""
     crop = vertseg.phantom.render_crop(seed, shape=spec.shape, spacing_mm=spec.spacing_mm)
     return {
-        "hu": np.clip(np.rint(crop.image), *_HU_RANGE).astype(np.int16),
-        "tissue": crop.tissue.astype(np.uint8),
-        "marker": np.rint(np.clip(crop.marker, 0, 1) * 255).astype(np.uint8),
-        "findings": np.packbits(crop.findings.astype(bool), axis=None),
+        **examine_arrays(crop.image, crop.tissue, crop.marker, crop.findings),
         "leak": crop.leak.astype(np.float32),
         "plan": crop.plan.astype(np.float32),
+    }
+
+
+def examine_arrays(
+    hu: NDArray[np.float32], tissue: NDArray[Any], marker: NDArray[np.float32], findings: NDArray[Any]
+) -> Arrays:
+    """A crop as it is stored: HU (int16), tissue (uint8), marker (uint8, of 255), findings (packed bits)."""
+    return {
+        "hu": np.clip(np.rint(hu), *_HU_RANGE).astype(np.int16),
+        "tissue": tissue.astype(np.uint8),
+        "marker": np.rint(np.clip(marker, 0, 1) * 255).astype(np.uint8),
+        "findings": np.packbits(findings.astype(bool), axis=None),
     }
 
 
@@ -99,6 +108,11 @@ class ArrayCache:
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a folder to keep arrays in."""
+        return self._folder is not None
+
     def missing(self, seeds: range) -> list[int]:
         """Seeds that have not been rendered yet."""
         return [seed for seed in seeds if self._folder is None or not self._path(seed).exists()]
@@ -109,19 +123,19 @@ class ArrayCache:
             return self._make(seed)
         path = self._path(seed)
         if not path.exists():
-            self._write(path, self._make(seed))
+            self.put(seed, self._make(seed))
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
+
+    def put(self, seed: int, arrays: Arrays) -> None:
+        """Store the arrays of a seed; a process that reads meanwhile sees all of them or none."""
+        with atomic_path(self._path(seed)) as partial, partial.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
 
     def _path(self, seed: int) -> Path:
         if self._folder is None:
             raise ValueError("this cache keeps nothing")
         return self._folder / f"{seed:07d}.npz"
-
-    @staticmethod
-    def _write(path: Path, arrays: Arrays) -> None:
-        with atomic_path(path) as partial, partial.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
 
 
 def cache_key(task: str, spec: PhantomSpec | CropSpec, spacing_mm: float) -> str:

@@ -12,16 +12,17 @@ from vertseg.data.cache import Arrays, locate_arrays
 from vertseg.data.targets import centres_from_labels
 from vertseg.errors import ConfigError, InputError
 from vertseg.io import read_labels, read_scan
-from vertseg.labels import COCCYX, SACRUM, LocateClass
+from vertseg.labels import COCCYX, FINDINGS, SACRUM, LocateClass, Tissue
 from vertseg.volume import Volume
 
 Part = Literal["training", "validation"]
 
-ANNOTATIONS: Final = ("level", "tissue", "sacrum", "other_bone")
-"""What a case may have annotated for the locate network.
+ANNOTATIONS: Final = ("level", "tissue", "sacrum", "other_bone", *FINDINGS)
+"""What a case may have annotated.
 
 `level`: every vertebra in view has its VerSe number; `tissue`: bodies and posterior elements are told apart in
-a map of `labels.LocateClass` numbers; `sacrum`, `other_bone`: these are labelled, in `level` or `tissue`.
+a map of `labels.LocateClass` numbers; `sacrum`, `other_bone`: these are labelled, in `level` or `tissue`; a
+finding: its mask shows it wherever there is any in the scan, and is empty where there is none.
 """
 
 _FILES: Final = ("image", "level", "tissue")
@@ -29,16 +30,27 @@ _FILES: Final = ("image", "level", "tissue")
 
 @dataclass(frozen=True)
 class Case:
-    """One labelled scan: files, and what of it is annotated (see `ANNOTATIONS`)."""
+    """One labelled scan: its name, files, and what of it is annotated (see `ANNOTATIONS`).
 
+    `findings` are pairs of a name of `labels.FINDINGS` and the file of its mask.
+    """
+
+    name: str
     image: Path
     level: Path
     tissue: Path | None
     annotated: frozenset[str]
+    findings: tuple[tuple[str, Path], ...] = ()
 
     def files(self) -> list[Path]:
         """The files that the case consists of."""
-        return [path for path in (self.image, self.level, self.tissue) if path is not None]
+        masks = [path for _, path in self.findings]
+        return [path for path in (self.image, self.level, self.tissue, *masks) if path is not None]
+
+    def stamp(self) -> tuple[object, ...]:
+        """What the case's arrays depend on: its files with their times of change, and what is annotated."""
+        times = [(str(path), path.stat().st_mtime_ns) for path in self.files() if path.exists()]
+        return (*times, *sorted(self.annotated))
 
     @property
     def groups(self) -> NDArray[np.int64]:
@@ -55,12 +67,26 @@ class Case:
             groups[LocateClass.OTHER_BONE] = LocateClass.BACKGROUND
         return groups
 
+    @property
+    def part_groups(self) -> NDArray[np.int64]:
+        """Group (3,) of each `labels.Tissue` of a vertebra; without parts, both are one."""
+        groups = np.arange(len(Tissue))
+        if "tissue" not in self.annotated:
+            groups[Tissue.POSTERIOR] = Tissue.BODY
+        return groups
+
+    @property
+    def known_findings(self) -> NDArray[np.bool_]:
+        """Whether (F,) each of `labels.FINDINGS` is annotated."""
+        return np.array([name in self.annotated for name in FINDINGS])
+
 
 def read_index(path: Path) -> dict[Part, tuple[Case, ...]]:
     """Cases of an index by part; file names are relative to the index.
 
-    The index reads {"training": [{"image": ..., "level": ..., "tissue": ..., "annotated": [...]}, ...],
-    "validation": [...]}; `tissue` is optional.
+    The index reads {"training": [{"image": ..., "level": ..., "annotated": [...]}, ...], "validation": [...]}.
+    A case may also have "tissue" (a file), "findings" ({"lytic_lesion": file, ...}) and "case" (a name, which
+    a leak table refers to; the image's file as the index writes it if left out).
 
     Raises:
         ConfigError: the index cannot be read, or an entry lacks a key or has an unknown one.
@@ -77,24 +103,45 @@ def read_index(path: Path) -> dict[Part, tuple[Case, ...]]:
         if not isinstance(entries, list) or not entries:
             raise ConfigError(f"The index {path} has no list of cases under '{part}'.")
         parts[part] = tuple(_case(entry, path, f"{part}[{i}]") for i, entry in enumerate(entries))
+    images: dict[str, Path] = {}
+    for case in (*parts["training"], *parts["validation"]):
+        if images.setdefault(case.name, case.image) != case.image:
+            raise ConfigError(f"The index {path} has two scans with the name '{case.name}' under 'case'.")
     return parts
 
 
 def _case(entry: Any, index: Path, place: str) -> Case:
     if not isinstance(entry, dict):
         raise ConfigError(f"{place} of {index} is no object with 'image', 'level' and 'annotated'.")
-    unknown = set(entry) - {*_FILES, "annotated"}
+    known = ("case", *_FILES, "findings", "annotated")
+    unknown = set(entry) - set(known)
     absent = {"image", "level", "annotated"} - set(entry)
     if unknown or absent:
         wrong = f"unknown {sorted(unknown)}" if unknown else f"missing {sorted(absent)}"
-        raise ConfigError(f"{place} of {index} has keys {wrong}; known are {[*_FILES, 'annotated']}.")
+        raise ConfigError(f"{place} of {index} has keys {wrong}; known are {list(known)}.")
     annotated = frozenset(entry["annotated"])
     if not annotated <= set(ANNOTATIONS) or "level" not in annotated:
         raise ConfigError(f"'annotated' of {place} in {index} must hold 'level' and else only {ANNOTATIONS}.")
     files = {name: index.parent / entry[name] for name in _FILES if name in entry}
     if ("tissue" in annotated or "other_bone" in annotated) and "tissue" not in files:
         raise ConfigError(f"{place} of {index} annotates tissue or other_bone but names no 'tissue' file.")
-    return Case(files["image"], files["level"], files.get("tissue"), annotated)
+    masks = _masks(entry.get("findings", {}), annotated, index, place)
+    name = str(entry.get("case", entry["image"]))
+    return Case(name, files["image"], files["level"], files.get("tissue"), annotated, masks)
+
+
+def _masks(findings: Any, annotated: frozenset[str], index: Path, place: str) -> tuple[tuple[str, Path], ...]:
+    """The annotated findings' files, in the order of `labels.FINDINGS`."""
+    if not isinstance(findings, dict) or not set(findings) <= set(FINDINGS):
+        raise ConfigError(f"'findings' of {place} in {index} must give a file for names of {FINDINGS} only.")
+    wanted = [name for name in FINDINGS if name in annotated]
+    for name in wanted:
+        if name not in findings:
+            raise ConfigError(
+                f"{place} of {index} annotates {name} but names no file for it under 'findings'; where there is "
+                "none in the scan, give an empty mask."
+            )
+    return tuple((name, index.parent / findings[name]) for name in wanted)
 
 
 def read_case(case: Case, spacing_mm: float) -> Arrays:
@@ -104,8 +151,8 @@ def read_case(case: Case, spacing_mm: float) -> Arrays:
         InputError: a file cannot be read, or a label map does not lie on the image's grid.
     """
     scan = read_scan(case.image)
-    level = _labels(case.level, scan.volume)
-    tissue = None if case.tissue is None else _labels(case.tissue, scan.volume)
+    level = case_labels(case.level, scan.volume)
+    tissue = None if case.tissue is None else case_labels(case.tissue, scan.volume)
     classes = tissue if tissue is not None else Volume(classes_of_levels(level.array), level.affine)
     arrays = locate_arrays(scan.volume, level, classes, spacing_mm)
     has_parts = "tissue" in case.annotated
@@ -120,7 +167,12 @@ def classes_of_levels(level: NDArray[Any]) -> NDArray[np.uint8]:
     return classes
 
 
-def _labels(path: Path, image: Volume) -> Volume:
+def case_labels(path: Path, image: Volume) -> Volume:
+    """Labels of a file that must lie on the image's grid.
+
+    Raises:
+        InputError: it cannot be read or lies elsewhere.
+    """
     labels = read_labels(path)
     if not labels.grid.matches(image.grid):
         raise InputError(f"{path} does not lie on its image's grid; resample the labels to the image.")

@@ -11,8 +11,10 @@ from monai.transforms.compose import Compose
 from torch.utils.data import DataLoader, RandomSampler
 
 from vertseg.data.cache import ArrayCache, cache_key, render_examine, render_locate
-from vertseg.data.cases import Case, read_case, read_index
+from vertseg.data.cases import Case, Part, read_case, read_index
+from vertseg.data.crops import CaseCrops
 from vertseg.data.datasets import DrawnDataset, Sample
+from vertseg.data.leaks import UNKNOWN, Injection, read_leak_table
 from vertseg.data.recipes import ExamineData, Loading, LocateData
 from vertseg.data.transforms import (
     ExamineInput,
@@ -22,8 +24,8 @@ from vertseg.data.transforms import (
     intensity_transform,
     unpack_examine,
 )
-from vertseg.errors import ConfigError
-from vertseg.labels import FINDINGS, LocateClass
+from vertseg.errors import ConfigError, InputError
+from vertseg.labels import FINDINGS, LocateClass, level_name
 from vertseg.preprocess import CropSpec
 
 LOCATE_KEYS: Final[tuple[str, ...]] = ("image", "level", "tissue", "centres_vox", "groups")
@@ -77,6 +79,8 @@ class PhantomDataModule(DrawnDataModule):
 
     def __init__(self, data: LocateData | ExamineData, steps: int) -> None:
         super().__init__(data.loading, steps)
+        if isinstance(data, ExamineData) and data.leak_table is not None:
+            raise ConfigError("data.leak_table is of a labelled folder: it needs data.loading.index too.")
         train, validation = range(*data.train_seeds), range(*data.validation_seeds)
         if set(train) & set(validation):
             raise ConfigError("Training and validation seeds overlap; choose ranges that do not.")
@@ -127,32 +131,70 @@ class PhantomDataModule(DrawnDataModule):
 
 
 class FolderDataModule(DrawnDataModule):
-    """Labelled scans of an index for the locate network, resampled once and kept in the cache."""
+    """Labelled scans of an index, or one crop for each of their vertebrae, made once and kept in the cache."""
 
-    def __init__(self, data: LocateData, steps: int) -> None:
+    def __init__(self, data: LocateData | ExamineData, steps: int) -> None:
         super().__init__(data.loading, steps)
         if data.loading.index is None:
             raise ConfigError("A labelled folder needs data.loading.index, the path of its index JSON.")
         self._data = data
         self._index = Path(data.loading.index)
+        self._cache_dir = None if data.loading.cache_dir is None else Path(data.loading.cache_dir)
 
     def setup(self, stage: str | None = None) -> None:
-        """Read the index; scans are read when first met."""
+        """Read the index and, for examine, the label maps and the leak table; scans are read when first met."""
         parts = read_index(self._index)
-        self.train_set = self._dataset(parts["training"], fixed=False)
-        self.validation_set = self._dataset(parts["validation"], fixed=True)
+        if isinstance(self._data, LocateData):
+            self.train_set = self._scans(self._data, parts["training"], fixed=False)
+            self.validation_set = self._scans(self._data, parts["validation"], fixed=True)
+            return
+        spec = CropSpec(self._data.crop_shape, self._data.spacing_mm)
+        crops = {p: [CaseCrops(c, spec, self._cache_dir) for c in cases] for p, cases in parts.items()}
+        table = self._injections([c for part in crops.values() for c in part])
+        self.train_set = self._crops(self._data, "training", crops["training"], table)
+        self.validation_set = self._crops(self._data, "validation", crops["validation"], table)
 
-    def _dataset(self, cases: tuple[Case, ...], fixed: bool) -> DrawnDataset:
-        data = self._data
-        folder = None if data.loading.cache_dir is None else Path(data.loading.cache_dir)
-        stamps = [(c, [(f, f.stat().st_mtime_ns) for f in c.files() if f.exists()]) for c in cases]
-        key = hashlib.sha256(repr((stamps, data.spacing_mm)).encode()).hexdigest()[:12]
-        cache = ArrayCache(folder, f"cases-{key}", lambda i: read_case(cases[i], data.spacing_mm))
+    def _scans(self, data: LocateData, cases: tuple[Case, ...], fixed: bool) -> DrawnDataset:
+        stamps = repr(([case.stamp() for case in cases], data.spacing_mm))
+        key = f"cases-{hashlib.sha256(stamps.encode()).hexdigest()[:12]}"
+        cache = ArrayCache(self._cache_dir, key, lambda i: read_case(cases[i], data.spacing_mm))
 
         def load(index: int) -> Mapping[Any, Any]:
             return {**cache.get(index), "groups": cases[index].groups}
 
         return DrawnDataset(len(cases), load, locate_transform(data, fixed), LOCATE_KEYS, fixed)
+
+    def _injections(self, crops: list[CaseCrops]) -> dict[tuple[str, int], Injection]:
+        """The leak table, whose every row has a crop to go to."""
+        if not isinstance(self._data, ExamineData) or self._data.leak_table is None:
+            return {}
+        path = Path(self._data.leak_table)
+        table = read_leak_table(path, {c.case.name for c in crops})
+        present = {(c.case.name, v.level) for c in crops for v in c.vertebrae()}
+        for name, level in table:
+            if (name, level) not in present:
+                raise InputError(
+                    f"{path} has a row for {level_name(level)} of '{name}', whose label map does not show that "
+                    "body whole; correct the level or take the row out."
+                )
+        return table
+
+    def _crops(
+        self, data: ExamineData, part: Part, crops: list[CaseCrops], table: dict[tuple[str, int], Injection]
+    ) -> DrawnDataset:
+        places = [(c, v.level) for c in crops for v in c.vertebrae()]
+        if not places:
+            raise InputError(f"No case under '{part}' of {self._index} shows a vertebral body whole.")
+
+        def load(index: int) -> Mapping[Any, Any]:
+            crop, level = places[index]
+            known = {"known_findings": crop.case.known_findings, "groups": crop.case.part_groups}
+            injection = table.get((crop.case.name, level), UNKNOWN)
+            arrays = {**crop.get(level), "leak": injection.leak, "plan": injection.plan}
+            return {**unpack_examine(arrays), **known}
+
+        fixed = part == "validation"
+        return DrawnDataset(len(places), load, examine_transform(data, fixed), EXAMINE_KEYS, fixed)
 
 
 def locate_transform(data: LocateData, fixed: bool) -> Compose:

@@ -38,7 +38,10 @@ class LocateData:
 
 @dataclass(frozen=True)
 class ExamineData:
-    """Crops of the examine network; seeds are half-open ranges, which must not overlap."""
+    """Crops of the examine network; seeds are half-open ranges, which must not overlap.
+
+    `leak_table` is a CSV of the injections of a labelled folder (see `data.leaks`); null: none are known.
+    """
 
     spacing_mm: float = 1.5
     crop_shape: tuple[int, int, int] = (64, 64, 64)
@@ -46,3 +49,4 @@ class ExamineData:
     validation_seeds: tuple[int, int] = (900_000, 900_032)
     augmentation: ExamineAugmentation = field(default_factory=ExamineAugmentation)
     loading: Loading = field(default_factory=Loading)
+    leak_table: str | None = None

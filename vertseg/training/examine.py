@@ -36,16 +36,20 @@ class ExamineModule(NetworkModule):
         }
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Dice per tissue class and finding, Brier score of the leak routes."""
+        """Dice of the vertebra, its parts and findings, Brier score of the leak routes; each where annotated."""
         heads, size = self.net(batch["image"], batch["plan"]), len(batch["image"])
         total = torch.stack(list(self._terms(heads, batch).values())).sum()
         self.log("val/loss", total, batch_size=size)
         prediction = heads["tissue"].argmax(1)
         self.show(batch, prediction)
-        self.count(prediction, batch["tissue"], _CLASSES)
+        self.count((prediction > 0).long(), (batch["tissue"] > 0).long(), {"vertebra": 1})
+        parted = batch["groups"][:, Tissue.POSTERIOR] == Tissue.POSTERIOR
+        if bool(parted.any()):
+            self.count(prediction[parted], batch["tissue"][parted], _CLASSES)
         for f, name in enumerate(FINDINGS):
             known = batch["known_findings"][:, f]
-            self.count((heads["findings"][known, f] > 0).long(), batch["findings"][known, f], {name: 1})
+            if bool(known.any()):
+                self.count((heads["findings"][known, f] > 0).long(), batch["findings"][known, f], {name: 1})
         squared = (heads["leak"].sigmoid() - batch["leak"]) ** 2
         for r, route in enumerate(LEAK_ROUTES):
             rows = squared[:, r][~squared[:, r].isnan()]

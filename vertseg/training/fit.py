@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 from vertseg.data.datamodule import DrawnDataModule, FolderDataModule, PhantomDataModule
-from vertseg.data.recipes import LocateData
+from vertseg.data.recipes import ExamineData
 from vertseg.errors import ConfigError
 from vertseg.io.atomic import write_text
 from vertseg.nets.checkpoint import Meta
@@ -68,9 +68,7 @@ def data_module(recipe: Recipe) -> DrawnDataModule:
     steps = recipe.optimisation.max_steps
     if recipe.data.loading.index is None:
         return PhantomDataModule(recipe.data, steps)
-    if isinstance(recipe.data, LocateData):
-        return FolderDataModule(recipe.data, steps)
-    raise ConfigError("The examine network trains on phantoms only so far; set data.loading.index to null.")
+    return FolderDataModule(recipe.data, steps)
 
 
 def _resume_step(resume: str | None, output: Path) -> tuple[Path | None, int]:
@@ -85,12 +83,14 @@ def _resume_step(resume: str | None, output: Path) -> tuple[Path | None, int]:
 
 def _meta(recipe: Recipe) -> Meta:
     data = recipe.data
-    trained_on = (
+    trained_on: dict[str, Any] = (
         {"phantom_seeds": list(data.train_seeds)}
         if data.loading.index is None
         else {"index": data.loading.index}
     )
-    crop_shape = None if isinstance(recipe, LocateRecipe) else recipe.data.crop_shape
+    if isinstance(data, ExamineData) and data.leak_table is not None:
+        trained_on["leak_table"] = data.leak_table
+    crop_shape = data.crop_shape if isinstance(data, ExamineData) else None
     return Meta(
         task_of(recipe), recipe.filters, data.spacing_mm, crop_shape, trained_on, git_commit=git_commit()
     )
