@@ -189,6 +189,16 @@ def test_nothing_gives_an_empty_column() -> None:
     assert column.vertebrae == () and column.sacrum is None
 
 
+def test_a_sacrum_made_of_false_vertebrae_alone_is_no_sacrum() -> None:
+    spine = draw_spine("L1")
+    located = perfect(spine)
+    located.tissue[:] = 0
+    located.tissue[LocateClass.BACKGROUND] = 1
+    _add_ball(located, spine.centres_mm[level_number("L1")], 18.0, level_number("sacrum"))
+    column = read_column(located)
+    assert column.vertebrae == () and column.sacrum is None
+
+
 def test_crumbs_give_an_empty_column() -> None:
     spine = draw_spine("L1")
     located = perfect(spine)

@@ -39,7 +39,7 @@ def read_column(located: Located) -> Column:
     if instances:
         labelled = label(instances, sacrum)
         instances, labelled, fallen = _joined(instances, labelled, located)
-        for instance in fallen:
+        for instance in fallen if instances else []:
             sacrum_mask = np.zeros(located.grid.shape, dtype=bool) if sacrum_mask is None else sacrum_mask
             sacrum_mask[tuple(instance.voxels.T)] = True
     vertebrae = _vertebrae(instances, labelled, located.grid) if instances else ()

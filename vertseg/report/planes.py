@@ -48,8 +48,9 @@ class Plane:
 def column_planes(findings: Findings, scan: Grid) -> tuple[Plane, Plane]:
     """Sagittal and coronal cut, bent so that both pass through every body's centre."""
     centres = np.array([v.centroid_mm for v in findings.vertebrae])
+    where = "through the bodies"
     if centres.size == 0:
-        centres = scan.world((np.array(scan.shape) - 1) / 2)[None]
+        centres, where = scan.world((np.array(scan.shape) - 1) / 2)[None], "through the middle"
     order = np.argsort(centres[:, 2])
     x_at, y_at, z_at = centres[order].T
     corners = scan.corners_mm()
@@ -64,8 +65,8 @@ def column_planes(findings: Findings, scan: Grid) -> tuple[Plane, Plane]:
     wide = np.broadcast_to(across[::-1], shape) + float(x.mean())
     coronal = np.stack([wide, np.broadcast_to(y[:, None], shape), np.broadcast_to(z[:, None], shape)], -1)
     return (
-        Plane("sagittal, through the bodies", sagittal, ("A", "P", "S", "I")),
-        Plane("coronal, through the bodies", coronal, ("R", "L", "S", "I")),
+        Plane(f"sagittal, {where}", sagittal, ("A", "P", "S", "I")),
+        Plane(f"coronal, {where}", coronal, ("R", "L", "S", "I")),
     )
 
 

@@ -14,7 +14,7 @@ from vertseg.volume import Volume
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_WINDOW_HU = (-350.0, 1050.0)
+_WINDOW_HU = (-250.0, 750.0)
 _LEVEL_ALPHA = 0.33
 _FINDING_ALPHA = 0.75
 _BACKGROUND = "#101014"
@@ -83,8 +83,14 @@ def _name_levels(ax: "Axes", levels: NDArray[np.int_]) -> None:
         front = columns <= np.quantile(columns, 0.3)
         ax.text(
             float(columns.min()) - 3, float(np.median(rows[front])), name,
-            color=np.array(level_colour(int(number))) / 255.0, fontsize=10, fontweight="bold", ha="right", va="center",
+            color=_bright(level_colour(int(number))), fontsize=10, fontweight="bold", ha="right", va="center",
         )  # fmt: skip
+
+
+def _bright(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
+    """The colour nearer to white, so that its letters can be read on dark ground."""
+    r, g, b = (0.6 * c / 255.0 + 0.4 for c in rgb)
+    return r, g, b
 
 
 def _name_edges(ax: "Axes", plane: Plane, shape: tuple[int, ...]) -> None:

@@ -39,7 +39,7 @@ def _row(vertebra: dict[str, Any]) -> dict[str, Any]:
 
 
 SCREEN_COLUMNS = (
-    "level", "conf.", "body ml", "lytic ml", "lesion %", "wall defect mm2", "height ant/mid/post mm", "any leak %",
+    "level", "conf.", "body ml", "lytic ml", "lesion %", "wall mm2", "height mm", "leak %",
 )  # fmt: skip
 
 
