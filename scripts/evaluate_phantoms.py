@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Score the default (or another) checkpoint on phantom scans that no network learned from.
 
-python scripts/evaluate_phantoms.py [--seeds 900000-900019] [--output checkpoints/evaluation/phantoms.json]
+python scripts/evaluate_phantoms.py [--seeds 910000-910019] [--output checkpoints/evaluation/phantoms.json]
 
 Writes every figure as JSON and, with --overlays N, pictures of the first N scans beside it, the truth in white.
 """
@@ -31,7 +31,7 @@ def parse_seeds(text: str) -> range:
     """
     first, _, last = text.partition("-")
     if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
-        raise ConfigError(f"--seeds '{text}' is not a range; write it like --seeds 900000-900019.")
+        raise ConfigError(f"--seeds '{text}' is not a range; write it like --seeds 910000-910019.")
     return range(int(first), int(last) + 1)
 
 
@@ -40,9 +40,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", default="900000-900019", metavar="A-B")
+    parser.add_argument("--seeds", default="910000-910019", metavar="A-B")
     parser.add_argument("--output", type=Path, default=Path("checkpoints/evaluation/phantoms.json"))
     parser.add_argument("--field", choices=FIELDS, default="random")
+    parser.add_argument(
+        "--spacing", type=float, nargs=3, default=(1.25, 1.25, 2.0), metavar="MM", help="x y z"
+    )
     parser.add_argument("--checkpoint-dir", type=Path)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int)
@@ -65,7 +68,13 @@ def main() -> int:
         seeds = parse_seeds(arguments.seeds)
         engine = TorchEngine(arguments.checkpoint_dir, arguments.device, arguments.threads)
         options = PredictOptions(fusion=arguments.fusion)
-        result = evaluate(seeds, ScanConfig(field=arguments.field), engine, options, seen)
+        result = evaluate(
+            seeds,
+            ScanConfig(field=arguments.field, spacing_mm=tuple(arguments.spacing)),
+            engine,
+            options,
+            seen,
+        )
         write_text(arguments.output, json.dumps(result, indent=1) + "\n")
     except VertsegError as error:
         print(error, file=sys.stderr)

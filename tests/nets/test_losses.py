@@ -18,6 +18,7 @@ from vertseg.nets.losses import (
 
 BODY, POSTERIOR, OTHER = LocateClass.BODY, LocateClass.POSTERIOR, LocateClass.OTHER_BONE
 ALL = torch.arange(5)[None]
+WHOLE = torch.ones(2, 4, 4, 4, dtype=torch.bool)
 VERTEBRA_ONLY = torch.tensor([[0, BODY, BODY, 0, 0]])
 
 
@@ -106,17 +107,28 @@ def test_findings_unknown_in_a_case_teach_nothing_there() -> None:
     logits = torch.randn(2, 4, 4, 4, 4, requires_grad=True)
     known = torch.ones(2, 4, dtype=torch.bool)
     known[0, 1] = False
-    loss = finding_loss(logits, torch.zeros(2, 4, 4, 4, 4), known, ExamineWeights())
+    loss = finding_loss(logits, torch.zeros(2, 4, 4, 4, 4), known, WHOLE, ExamineWeights())
     (gradient,) = torch.autograd.grad(loss, logits)
     assert not gradient[0, 1].any()
     assert gradient[1, 1].any()
-    assert finding_loss(logits, torch.zeros(2, 4, 4, 4, 4), known & False, ExamineWeights()).item() == 0
+    assert (
+        finding_loss(logits, torch.zeros(2, 4, 4, 4, 4), known & False, WHOLE, ExamineWeights()).item() == 0
+    )
 
 
 def test_empty_findings_of_confident_networks_cost_almost_nothing() -> None:
     quiet = torch.full((2, 4, 16, 16, 16), -12.0)
     known = torch.ones(2, 4, dtype=torch.bool)
-    assert finding_loss(quiet, torch.zeros_like(quiet), known, ExamineWeights()).item() < 0.01
+    assert (
+        finding_loss(
+            quiet,
+            torch.zeros_like(quiet),
+            known,
+            torch.ones_like(quiet[:, 0], dtype=torch.bool),
+            ExamineWeights(),
+        ).item()
+        < 0.01
+    )
 
 
 def test_leak_loss_ignores_unknown_routes() -> None:
@@ -128,3 +140,18 @@ def test_leak_loss_ignores_unknown_routes() -> None:
 def test_dice_counts() -> None:
     prediction, target = torch.tensor([1, 1, 2, 0, 1]), torch.tensor([1, 2, 2, 0, IGNORED])
     assert dice_counts(prediction, target, [1, 2]).tolist() == [[1, 2, 1], [1, 1, 2]]
+
+
+def test_a_missed_finding_costs_the_same_in_a_crop_with_more_background() -> None:
+    """The cross-entropy is per voxel of the vertebra, so air around it does not water a lesion down."""
+
+    def missed(size: int) -> float:
+        logits = torch.full((1, 4, size, size, size), -12.0)
+        target, vertebra = torch.zeros_like(logits), torch.zeros(1, size, size, size, dtype=torch.bool)
+        vertebra[:, :8, :8, :8] = True
+        target[:, 0, :4, :4, :4] = 1
+        return finding_loss(
+            logits, target, torch.ones(1, 4, dtype=torch.bool), vertebra, ExamineWeights()
+        ).item()
+
+    assert missed(24) == pytest.approx(missed(10), rel=0.02)

@@ -101,13 +101,19 @@ def offset_loss(offset: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return loss
 
 
-def finding_loss(logits: Tensor, target: Tensor, known: Tensor, weights: ExamineWeights) -> Tensor:
+def finding_loss(
+    logits: Tensor, target: Tensor, known: Tensor, vertebra: Tensor, weights: ExamineWeights
+) -> Tensor:
     """Batch Dice + weighted binary cross-entropy per finding, averaged with the findings' weights.
+
+    The cross-entropy is summed over the crop and divided by the vertebra's voxels, not the crop's: a lesion is a
+    hundredth of a crop but a tenth of a vertebra, and averaged over the crop it taught almost nothing.
 
     Args:
         logits: (N, F, X, Y, Z).
         target: 0/1, same shape.
         known: (N, F) bool, whether the case has this finding annotated.
+        vertebra: (N, X, Y, Z) bool, the examined vertebra.
         weights: per-finding and positive weights.
     """
     per_finding = logits.new_tensor(weights.per_finding)
@@ -118,7 +124,8 @@ def finding_loss(logits: Tensor, target: Tensor, known: Tensor, weights: Examine
             continue
         own, wanted = logits[rows, f], target[rows, f].to(logits.dtype)
         positive = logits.new_tensor(weights.positive[f])
-        entropy = F.binary_cross_entropy_with_logits(own, wanted, pos_weight=positive)
+        entropy = F.binary_cross_entropy_with_logits(own, wanted, pos_weight=positive, reduction="sum")
+        entropy = entropy / vertebra[rows].sum().clamp_min(_SMOOTH_VOXELS)
         dice = DiceLoss(batch=True, sigmoid=True, smooth_nr=_SMOOTH_VOXELS, smooth_dr=_SMOOTH_VOXELS)
         terms.append(per_finding[f] * (entropy + dice(own.unsqueeze(1), wanted.unsqueeze(1))))
     if not terms:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from vertseg.labels import FINDINGS, LEAK_ROUTES, Tissue
-from vertseg.nets.losses import finding_loss, leak_loss, tissue_loss
+from vertseg.nets.losses import IGNORED, finding_loss, leak_loss, tissue_loss
 from vertseg.nets.unet import ExamineNet, NetSpec, build_network
 from vertseg.training.module import Batch, NetworkModule
 from vertseg.training.recipes import ExamineRecipe
@@ -28,7 +28,10 @@ class ExamineModule(NetworkModule):
 
     def _terms(self, heads: dict[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         weights = self._weights
-        findings = finding_loss(heads["findings"], batch["findings"], batch["known_findings"], weights)
+        vertebra = (batch["tissue"] > 0) & (batch["tissue"] != IGNORED)
+        findings = finding_loss(
+            heads["findings"], batch["findings"], batch["known_findings"], vertebra, weights
+        )
         return {
             "tissue": weights.tissue * tissue_loss(heads["tissue"], batch["tissue"], batch["groups"]),
             "findings": weights.findings * findings,
