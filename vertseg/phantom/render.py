@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vertseg.labels import FINDINGS, SACRUM, LocateClass
+from vertseg.labels import CERVICAL, FINDINGS, SACRUM, LocateClass
 from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.canvas import FAR_MM, BoneLayer, Box, Canvas
 from vertseg.phantom.scanner import acquire, expose
@@ -49,7 +49,7 @@ def _corners(shape: VertebraShape) -> np.ndarray:
     s = shape.sizes
     back = s["depth"] / 2 + max(s["spinous_length"], s["canal_depth"] + 9.0) + 6
     low = s["height"] / 2 + max(0.5 * s["height"] + s["disc_below"], s["spinous_drop"] + 22) + 4
-    high = 0.5 * s["height"] + (20.0 if shape.level <= 2 else 0.5 * s["disc_below"] + 10)
+    high = 0.5 * s["height"] + (20.0 if shape.level in CERVICAL[:2] else 0.5 * s["disc_below"] + 10)
     half = s["transverse_span"] / 2 + 6
     half = max(half, s["width"] / 2 + 6)
     ends = [(u, v, w) for u in (-half, half) for v in (-back, s["depth"] / 2 + 6) for w in (-low, high)]

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from vertseg.labels import CERVICAL, THORACIC
+from vertseg.labels import CERVICAL, LUMBAR, THORACIC
 from vertseg.phantom.types import Anatomy, Array, ScanConfig
 from vertseg.volume import Grid
 
@@ -46,7 +46,8 @@ def _extent(anatomy: Anatomy, config: ScanConfig, rng: np.random.Generator) -> t
         bottom = float(rng.choice([rng.uniform(-60, -20), rng.uniform(-200, -60)]))
     elif mode == "thoracic":
         top = z[CERVICAL[int(rng.integers(4, 7))]] + float(rng.uniform(-10, 40))
-        bottom = z[int(rng.choice([19, 20, 21, 22]))] if 19 in z else z[20]
+        lowest = int(rng.choice([THORACIC[-1], *LUMBAR[:3]]))
+        bottom = z[lowest] if THORACIC[-1] in z else z[LUMBAR[0]]
     else:
         top, bottom = z[CERVICAL[0]] + float(rng.uniform(0, 60)), float(rng.uniform(-150, -40))
     trunk = anatomy.trunk
