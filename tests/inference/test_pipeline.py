@@ -123,3 +123,10 @@ def test_a_scan_without_spine_gives_an_empty_result_and_says_so() -> None:
 def test_arrays_that_are_no_ct_are_refused() -> None:
     with pytest.raises(InputError, match="HU"):
         run(Volume(np.random.default_rng(0).random((30, 30, 30), dtype=np.float32), np.eye(4)))
+
+
+def test_specks_of_a_finding_are_left_out() -> None:
+    speck = np.linalg.norm(_POINTS - SPINE.centres_mm[level_number("L1")], axis=-1) < 2.5
+    assert 0 < speck.sum() * 0.027 < 0.2
+    found = run(hu_of(SPINE, LYTIC | speck))
+    assert [v.name for v in found.vertebrae if v.measures.lytic_ml > 0] == ["L2"]

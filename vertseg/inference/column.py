@@ -29,6 +29,8 @@ _GAP_SLACK = 0.4
 _REPEAT_COST = 2.0
 _REPEAT_SHARE = 0.6
 _DISC_MM = 20.0
+_FALLEN_COST = 0.5
+_FALLEN_UNUSUAL_COST = 2.0
 
 _STATES = (*VERTEBRA_LEVELS, SACRUM)
 _L5, _L6 = LEVEL_NUMBERS["L5"], LEVEL_NUMBERS["L6"]
@@ -153,7 +155,11 @@ def _log_emission(c: Instance, states: list[int]) -> NDArray[np.float64]:
 def _log_steps(upper: Instance, lower: Instance, states: list[int]) -> NDArray[np.float64]:
     distance = float(np.linalg.norm(upper.centre_mm - lower.centre_mm))
     ratio = distance / expected(SPACING_MM, upper.level + lower.level)
-    return np.array([[-step_cost(a, b, ratio) for b in states] for a in states])
+    costs = np.array([[step_cost(a, b, ratio) for b in states] for a in states])
+    # What looks like a vertebra is seldom sacrum, and more seldom still just where L5 is absent as well.
+    usual = [n in (_L5, _L6, SACRUM) for n in states]
+    costs[:, states.index(SACRUM)] += np.where(usual, _FALLEN_COST, _FALLEN_UNUSUAL_COST)
+    return -costs
 
 
 def step_cost(upper: int, lower: int, ratio: float) -> float:

@@ -17,6 +17,13 @@ from vertseg.volume import Grid, Volume
 _SEEN = 0.1
 _LEAST_AGREEMENT = 0.2
 _CRUMB_SHARE = 0.03
+_LEAST_FINDING_ML = {
+    "lytic_lesion": 0.2,
+    "sclerotic_lesion": 0.2,
+    "posterior_wall_defect": 0.02,
+    "cement": 0.03,
+}
+"""Smaller pieces of a finding are specks. The wall defect's is 10 mm2 of a shell 2 mm thick."""
 
 Box = tuple[slice, slice, slice]
 
@@ -91,6 +98,7 @@ def compose(
     masks = np.zeros((len(FINDINGS), *grid.shape), dtype=bool)
     for crop, box, own in zip(examined, boxes, found, strict=True):
         own &= (levels[box] == 0) | (levels[box] == crop.vertebra.level)
+        _drop_specks(own, grid.voxel_volume_mm3 / 1000.0)
         masks[(slice(None), *box)] |= own
     return Composed(grid, levels, tissue, masks, boxes, found, warnings)
 
@@ -117,6 +125,8 @@ def _probabilities(
     rough = sample_channels(_located_parts(crop.vertebra, located), crop.vertebra.marker.affine, part)
     covered = inside(crop.grid.shape, crop.grid.affine, part)
     marked = covered & (rough.sum(axis=0) > 0.5)
+    if crop.vertebra.inferred:
+        return fine, findings, None
     agreed = float((fine.sum(axis=0) > 0.5)[marked].mean()) if marked.any() else 1.0
     if agreed < _LEAST_AGREEMENT:
         sentence = (
@@ -168,6 +178,14 @@ def _slices(start: NDArray[np.int64], stop: NDArray[np.int64]) -> Box:
 
 def _grid_of(grid: Grid, box: Box) -> Grid:
     return sub_grid(grid, np.array([s.start for s in box]), np.array([s.stop for s in box]))
+
+
+def _drop_specks(findings: NDArray[np.bool_], voxel_ml: float) -> None:
+    """Clear pieces of findings (F, x, y, z) that are smaller than `_LEAST_FINDING_ML`."""
+    for mask, name in zip(findings, FINDINGS, strict=True):
+        if mask.any():
+            least = max(2, int(np.ceil(_LEAST_FINDING_ML[name] / voxel_ml)))
+            mask[...] = cc3d.dust(mask, threshold=least, connectivity=26)
 
 
 def _drop_crumbs(levels: NDArray[np.uint8], tissue: NDArray[np.uint8], level: int) -> None:

@@ -22,6 +22,7 @@ class Vertebra:
         axes: (3, 3) whose columns are right, anterior and up in world RAS.
         marker: bool volume on the locate grid, cropped to this vertebra's bounding box.
         cut_by_field: the vertebra touches the edge of the scan.
+        inferred: the locate network did not see it; the column leaves room for it (see `gaps`).
     """
 
     level: int
@@ -30,6 +31,7 @@ class Vertebra:
     axes: NDArray[np.float64]
     marker: Volume
     cut_by_field: bool
+    inferred: bool = False
 
     @property
     def name(self) -> str:
@@ -43,6 +45,7 @@ class VertebraFindings:
 
     Attributes:
         leak: probability of a cement leak for each of `vertseg.labels.LEAK_ROUTES`, and "any".
+        inferred: only the examine network saw it, in a gap of the column.
     """
 
     level: int
@@ -52,6 +55,7 @@ class VertebraFindings:
     cut_by_field: bool
     measures: Measures
     leak: dict[str, float]
+    inferred: bool = False
 
     @property
     def name(self) -> str:

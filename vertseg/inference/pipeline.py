@@ -15,6 +15,7 @@ from vertseg.inference.compose import Composed, add_sacrum, compose
 from vertseg.inference.engines import Engine, TorchEngine
 from vertseg.inference.examine import Examined, examine_vertebrae
 from vertseg.inference.findings import Findings, Provenance, VertebraFindings
+from vertseg.inference.gaps import confirmed
 from vertseg.inference.locate import locate_scan
 from vertseg.inference.options import PredictOptions
 from vertseg.inference.postprocess import Column, read_column
@@ -62,7 +63,7 @@ def predict(
         column = read_column(located)
     wanted = [v for v in column.vertebrae if options.levels is None or v.level in options.levels]
     with _timed("examine", seconds):
-        examined = examine_vertebrae(scan.volume, wanted, engine, options)
+        examined, missed = confirmed(examine_vertebrae(scan.volume, wanted, engine, options))
     with _timed("compose", seconds):
         composed = compose(scan.volume.grid, examined, located, options.fusion, options.finding_threshold)
         if column.sacrum is not None and (options.levels is None or SACRUM in options.levels):
@@ -78,7 +79,7 @@ def predict(
         vertebrae=vertebrae,
         seconds=seconds,
         provenance=_provenance(scan, engine),
-        warnings=(*_warnings(column, options), *composed.warnings),
+        warnings=(*_warnings(column, options), *missed, *composed.warnings),
     )
 
 
@@ -121,6 +122,7 @@ def _found(composed: Composed, index: int, crop: Examined) -> VertebraFindings:
         cut_by_field=vertebra.cut_by_field,
         measures=measure(tissue, masks, centre, vertebra.axes),
         leak=crop.leak,
+        inferred=vertebra.inferred,
     )
 
 

@@ -10,6 +10,7 @@ from scipy import ndimage
 from vertseg.frames import column_axes, forward
 from vertseg.inference.column import CUT_FACTOR, Labelled, SacrumSeen, chain, label
 from vertseg.inference.findings import Vertebra
+from vertseg.inference.gaps import fill_gaps
 from vertseg.inference.instances import Instance, find_instances, make_instance
 from vertseg.inference.located import Located
 from vertseg.inference.splitting import split_merged
@@ -42,7 +43,7 @@ def read_column(located: Located) -> Column:
         for instance in fallen if instances else []:
             sacrum_mask = np.zeros(located.grid.shape, dtype=bool) if sacrum_mask is None else sacrum_mask
             sacrum_mask[tuple(instance.voxels.T)] = True
-    vertebrae = _vertebrae(instances, labelled, located.grid) if instances else ()
+    vertebrae = _vertebrae(instances, labelled, located) if instances else ()
     return Column(vertebrae, None if sacrum_mask is None else Volume(sacrum_mask, located.grid.affine))
 
 
@@ -79,9 +80,11 @@ def _joined(
     return joined, Labelled(levels, probabilities), fallen
 
 
-def _vertebrae(instances: list[Instance], labelled: Labelled, grid: Grid) -> tuple[Vertebra, ...]:
+def _vertebrae(seen: list[Instance], labels: Labelled, located: Located) -> tuple[Vertebra, ...]:
+    grid = located.grid
+    instances, labelled, inferred = fill_gaps(seen, labels, located)
     owned = np.zeros(grid.shape, dtype=bool)
-    for instance in instances:
+    for instance in seen:
         owned[tuple(instance.voxels.T)] = True
     frames = column_axes(
         np.stack([i.centre_mm for i in instances]), [_forward(instance, grid) for instance in instances]
@@ -94,6 +97,7 @@ def _vertebrae(instances: list[Instance], labelled: Labelled, grid: Grid) -> tup
             axes=axes,
             marker=_marker(instance, owned, grid),
             cut_by_field=instance.cut,
+            inferred=level in inferred,
         )
         for instance, level, probability, axes in zip(
             instances, labelled.levels, labelled.probabilities, frames, strict=True

@@ -67,6 +67,7 @@ def _vertebra(v: VertebraFindings) -> dict[str, Any]:
         "code": {"scheme": code.scheme, "value": code.value, "meaning": code.meaning},
         "confidence": round(v.confidence, 4),
         "cut_by_field": v.cut_by_field,
+        "inferred": v.inferred,
         "centroid_mm": [round(c, 2) for c in v.centroid_mm],
         "axes": {
             name: [round(float(c), 4) for c in v.axes[:, i]]

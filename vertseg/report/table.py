@@ -9,7 +9,7 @@ from vertseg.labels import LEAK_ROUTES
 from vertseg.report.summary import report
 
 COLUMNS = (
-    "level", "confidence", "cut_by_field", "centroid_x_mm", "centroid_y_mm", "centroid_z_mm", "volume_ml",
+    "level", "confidence", "cut_by_field", "inferred", "centroid_x_mm", "centroid_y_mm", "centroid_z_mm", "volume_ml",
     "body_ml", "posterior_ml", "lytic_ml", "sclerotic_ml", "cement_ml", "lesion_share", "wall_defect_mm2",
     "height_anterior_mm", "height_middle_mm", "height_posterior_mm", "height_ratio",
     *(f"leak_{route}" for route in LEAK_ROUTES), "leak_any",
@@ -52,7 +52,7 @@ def _screen_row(v: VertebraFindings) -> tuple[str, ...]:
     m = v.measures
     heights = (m.height_anterior_mm, m.height_middle_mm, m.height_posterior_mm)
     return (
-        v.name + (" (cut)" if v.cut_by_field else ""),
+        v.name + (" (cut)" if v.cut_by_field else "") + (" (gap)" if v.inferred else ""),
         f"{v.confidence:.2f}",
         f"{m.body_ml:.1f}",
         f"{m.lytic_ml:.1f}",
