@@ -115,12 +115,15 @@ def _progress(name: str, quiet: bool) -> Iterator[Progress]:
 
 
 def _show(findings: Findings, folder: Path, seconds: float) -> None:
+    from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
     if findings.vertebrae:
-        table = Table(*SCREEN_COLUMNS)
+        table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
+        for name in SCREEN_COLUMNS:
+            table.add_column(name, no_wrap=True, justify="left" if name == "level" else "right")
         for row in screen_rows(findings):
             table.add_row(*row)
         console.print(table)
