@@ -60,7 +60,11 @@ class Composed:
 
 
 def compose(
-    grid: Grid, examined: Sequence[Examined], located: Located, fusion: float, threshold: float
+    grid: Grid,
+    examined: Sequence[Examined],
+    located: Located,
+    fusion: float,
+    thresholds: Sequence[float],
 ) -> Composed:
     """Labels of all examined vertebrae on the scan's RAS grid.
 
@@ -72,7 +76,7 @@ def compose(
         examined: crops with their outputs.
         located: for the fallback.
         fusion: weight of the locate network inside a crop, 0 to 1.
-        threshold: probability from which a voxel belongs to a finding.
+        thresholds: probability from which a voxel belongs to each of `FINDINGS`.
     """
     levels = np.zeros(grid.shape, dtype=np.uint8)
     tissue = np.zeros(grid.shape, dtype=np.uint8)
@@ -92,7 +96,7 @@ def compose(
         levels[box][wins] = crop.vertebra.level
         is_body = parts[0] >= parts[1]
         tissue[box][wins] = np.where(is_body, int(Tissue.BODY), int(Tissue.POSTERIOR))[wins]
-        found.append(findings > threshold)
+        found.append(findings > np.array(thresholds, np.float32)[:, None, None, None])
     for crop, box in zip(examined, boxes, strict=True):
         _drop_crumbs(levels[box], tissue[box], crop.vertebra.level)
     masks = np.zeros((len(FINDINGS), *grid.shape), dtype=bool)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from vertseg.errors import ConfigError
-from vertseg.labels import APPROACHES, VISCOSITIES
+from vertseg.labels import APPROACHES, FINDINGS, VISCOSITIES
 
 Device = Literal["auto", "cpu", "cuda"]
 Progress = Callable[[str, int, int], None]
@@ -66,7 +66,8 @@ class PredictOptions:
         plan: the injection that the leak risk is asked for.
         fusion: weight of the locate network in the final vertebra probability, 0 to 1. On phantoms examine
             alone was best, on a real scan every weight to 0.5 was equal; a little keeps lesions inside the outline.
-        finding_threshold: probability from which a voxel belongs to a finding.
+        finding_thresholds: probability from which a voxel belongs to each of `labels.FINDINGS`; the default was
+            chosen on the training's validation crops by `scripts/choose_thresholds.py`.
         batch: crops per forward pass.
         threads: CPU threads; None leaves torch's own choice.
         progress: called as the work goes on.
@@ -81,14 +82,16 @@ class PredictOptions:
     series: str | None = None
     plan: Plan = field(default_factory=Plan)
     fusion: float = 0.15
-    finding_threshold: float = 0.5
+    finding_thresholds: tuple[float, ...] = (0.5, 0.5, 0.3, 0.5)
     batch: int = 4
     threads: int | None = None
     progress: Progress = _silent
 
     def __post_init__(self) -> None:
-        for name in ("fusion", "finding_threshold"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must lie between 0 and 1, not {getattr(self, name)}.")
+        if len(self.finding_thresholds) != len(FINDINGS):
+            raise ConfigError(f"finding_thresholds needs one value for each of {', '.join(FINDINGS)}.")
+        for name, value in (("fusion", self.fusion), *zip(FINDINGS, self.finding_thresholds, strict=True)):
+            if not 0 <= value <= 1:
+                raise ConfigError(f"{name} must lie between 0 and 1, not {value}.")
         if self.batch < 1:
             raise ConfigError(f"batch must be at least 1, not {self.batch}.")

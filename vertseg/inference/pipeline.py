@@ -65,7 +65,7 @@ def predict(
     with _timed("examine", seconds):
         examined, missed = confirmed(examine_vertebrae(scan.volume, wanted, engine, options))
     with _timed("compose", seconds):
-        composed = compose(scan.volume.grid, examined, located, options.fusion, options.finding_threshold)
+        composed = compose(scan.volume.grid, examined, located, options.fusion, options.finding_thresholds)
         if column.sacrum is not None and (options.levels is None or SACRUM in options.levels):
             add_sacrum(composed, column.sacrum)
     with _timed("measure", seconds):
