@@ -155,3 +155,25 @@ def test_a_missed_finding_costs_the_same_in_a_crop_with_more_background() -> Non
         ).item()
 
     assert missed(24) == pytest.approx(missed(10), rel=0.02)
+
+
+def test_a_class_that_the_batch_lacks_is_not_pushed_down_by_dice() -> None:
+    """Without a voxel of it in the patch, only the cross-entropy speaks of a class, and softly."""
+    logits = torch.zeros(1, 5, 4, 4, 4)
+    logits[:, 0] = 4.0
+    logits.requires_grad_(True)
+    target = torch.zeros(1, 4, 4, 4, dtype=torch.uint8)
+    target[:, :1] = BODY
+    (gradient,) = torch.autograd.grad(tissue_loss(logits, target, ALL), logits)
+    weights = torch.nn.functional.softmax(logits.detach(), 1)[:, 3] / target.numel()
+    assert torch.allclose(gradient[:, 3][target == 0], weights[target == 0], atol=2e-4)
+
+
+def test_class_weights_raise_the_price_of_a_miss() -> None:
+    logits = torch.zeros(1, 5, 4, 4, 4)
+    logits[:, 0] = 3.0
+    target = torch.zeros(1, 4, 4, 4, dtype=torch.uint8)
+    target[:, :1] = 3
+    plain = tissue_loss(logits, target, ALL)
+    weighted = tissue_loss(logits, target, ALL, (1.0, 1.0, 1.0, 4.0, 1.0))
+    assert weighted > plain + 0.5

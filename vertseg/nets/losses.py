@@ -22,12 +22,13 @@ _EMPTY_LOGIT: Final = -1e4
 
 @dataclass(frozen=True)
 class LocateWeights:
-    """Weights of the locate losses' terms."""
+    """Weights of the locate losses' terms, and of the cross-entropy per `labels.LocateClass`."""
 
     tissue: float = 1.0
     tissue_half: float = 0.3
     level: float = 0.4
     offset: float = 1.0
+    tissue_classes: tuple[float, ...] = (1.0, 1.0, 1.0, 4.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,29 @@ def merge_target(target: Tensor, groups: Tensor) -> Tensor:
     return torch.gather(table, 1, target.long().flatten(1)).view(target.shape)
 
 
-def tissue_loss(logits: Tensor, target: Tensor, groups: Tensor) -> Tensor:
-    """Dice + cross-entropy of logits (N, C, X, Y, Z) against class numbers (N, X, Y, Z) under `groups` (N, C)."""
+def tissue_loss(
+    logits: Tensor, target: Tensor, groups: Tensor, class_weights: Sequence[float] | None = None
+) -> Tensor:
+    """Dice + cross-entropy of logits (N, C, X, Y, Z) against class numbers (N, X, Y, Z) under `groups` (N, C).
+
+    Dice counts the classes that the batch holds and no others: a class that most patches lack (the sacrum) was
+    pushed to zero by the patches without it and never came back. `class_weights` (C,) weigh the cross-entropy.
+    """
     merged, wanted = merge_logits(logits, groups), merge_target(target, groups)
     if bool((wanted == IGNORED).all()):
         return logits.sum() * 0.0
-    entropy = F.cross_entropy(merged, wanted, ignore_index=IGNORED)
+    weight = None if class_weights is None else logits.new_tensor(class_weights)
+    entropy = F.cross_entropy(merged, wanted, weight=weight, ignore_index=IGNORED)
     valid = (wanted != IGNORED).unsqueeze(1)
     onehot = F.one_hot(wanted.clamp_max(merged.shape[1] - 1), merged.shape[1]).movedim(-1, 1) * valid
-    dice = DiceLoss(include_background=False, smooth_nr=_SMOOTH_VOXELS, smooth_dr=_SMOOTH_VOXELS)
-    loss: Tensor = entropy + dice(merged.softmax(1) * valid, onehot.to(merged.dtype))
+    present = onehot.flatten(2).any(2).any(0)
+    present[0] = False
+    if not bool(present.any()):
+        return entropy
+    dice = DiceLoss(smooth_nr=_SMOOTH_VOXELS, smooth_dr=_SMOOTH_VOXELS)
+    loss: Tensor = entropy + dice(
+        (merged.softmax(1) * valid)[:, present], onehot[:, present].to(merged.dtype)
+    )
     return loss
 
 

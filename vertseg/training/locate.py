@@ -35,9 +35,10 @@ class LocateModule(NetworkModule):
         level = batch["level"][half]
         target, mask = offset_target(level, batch["centres_vox"], self._spacing_mm, _STRIDE)
         return {
-            "tissue": weights.tissue * tissue_loss(heads["tissue"], batch["tissue"], groups),
+            "tissue": weights.tissue
+            * tissue_loss(heads["tissue"], batch["tissue"], groups, weights.tissue_classes),
             "tissue_half": weights.tissue_half
-            * tissue_loss(heads["tissue_half"], batch["tissue"][half], groups),
+            * tissue_loss(heads["tissue_half"], batch["tissue"][half], groups, weights.tissue_classes),
             "level": weights.level * level_loss(heads["level"], level),
             "offset": weights.offset * offset_loss(heads["offset"], target, mask),
         }
