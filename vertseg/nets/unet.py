@@ -114,9 +114,12 @@ class LocateNet(nn.Module):
         """
         features = self.unet(x)
         quarter, half, full = features[-3:]
+        tissue_half = self.tissue_half(half)
+        # The fine logits correct the coarse ones: what needs context (a sacrum) is decided where context is.
+        coarse = F.interpolate(tissue_half, scale_factor=2.0, mode="trilinear")
         return {
-            "tissue": self.tissue(full),
-            "tissue_half": self.tissue_half(half),
+            "tissue": self.tissue(full) + coarse,
+            "tissue_half": tissue_half,
             "level": self.level(half, quarter),
             "offset": self.offset(half, quarter),
         }
