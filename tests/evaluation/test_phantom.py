@@ -44,7 +44,9 @@ def test_the_truth_scores_full_marks(truth: PhantomScan, perfect: Findings) -> N
     assert whole["defects"] == 2 * found.defects
 
 
-def test_names_shifted_by_one_are_all_wrong_but_the_bone_is_right(truth: PhantomScan, perfect: Findings) -> None:
+def test_names_shifted_by_one_are_all_wrong_but_the_bone_is_right(
+    truth: PhantomScan, perfect: Findings
+) -> None:
     levels = truth.level.array.copy()
     is_vertebra = np.isin(levels, VERTEBRA_LEVELS)
     levels[is_vertebra] -= 1
