@@ -121,7 +121,8 @@ def finding_loss(
     """Batch Dice + weighted binary cross-entropy per finding, averaged with the findings' weights.
 
     The cross-entropy is summed over the crop and divided by the vertebra's voxels, not the crop's: a lesion is a
-    hundredth of a crop but a tenth of a vertebra, and averaged over the crop it taught almost nothing.
+    hundredth of a crop but a tenth of a vertebra, and averaged over the crop it taught almost nothing. Dice counts
+    only where the batch holds the finding: batches without it had pushed the rare ones to zero.
 
     Args:
         logits: (N, F, X, Y, Z).
@@ -140,8 +141,10 @@ def finding_loss(
         positive = logits.new_tensor(weights.positive[f])
         entropy = F.binary_cross_entropy_with_logits(own, wanted, pos_weight=positive, reduction="sum")
         entropy = entropy / vertebra[rows].sum().clamp_min(_SMOOTH_VOXELS)
-        dice = DiceLoss(batch=True, sigmoid=True, smooth_nr=_SMOOTH_VOXELS, smooth_dr=_SMOOTH_VOXELS)
-        terms.append(per_finding[f] * (entropy + dice(own.unsqueeze(1), wanted.unsqueeze(1))))
+        if bool(wanted.any()):
+            dice = DiceLoss(batch=True, sigmoid=True, smooth_nr=_SMOOTH_VOXELS, smooth_dr=_SMOOTH_VOXELS)
+            entropy = entropy + dice(own.unsqueeze(1), wanted.unsqueeze(1))
+        terms.append(per_finding[f] * entropy)
     if not terms:
         return logits.sum() * 0.0
     return torch.stack(terms).sum() / per_finding.sum()
