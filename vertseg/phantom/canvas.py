@@ -1,5 +1,7 @@
 """A grid of voxels on which implicit surfaces are painted, box by box, on CPU or GPU."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -47,15 +49,86 @@ class Canvas:
         """Patient coordinates (x, y, z, 3) in mm of the voxels of a box."""
         ranges = [slice(0, n) for n in self.grid.shape] if box is None else list(box)
         i, j, k = (torch.arange(r.start, r.stop, dtype=torch.float32, device=self.device) for r in ranges)
+        return self.place(i, j, k)
+
+    def place(self, i: Tensor, j: Tensor, k: Tensor) -> Tensor:
+        """Patient coordinates (x, y, z, 3) in mm of a lattice of voxel indices along the three axes."""
         i, j, k = i[:, None, None], j[None, :, None], k[None, None, :]
         rows = (i * float(m[0]) + j * float(m[1]) + (k * float(m[2]) + float(m[3])) for m in self.matrix[:3])
         return stack_points(*rows)
+
+    def lattice(self, box: Box | None, step_mm: float) -> "Lattice":
+        """A coarser lattice over a box, on which smooth geometry is evaluated."""
+        ranges = [slice(0, n) for n in self.grid.shape] if box is None else list(box)
+        axes = [
+            _lattice_axis(r, max(1, int(step_mm / s + 1e-6)))
+            for r, s in zip(ranges, self.grid.spacing_mm, strict=True)
+        ]
+        return Lattice(self, axes, ranges)
+
+    def field(
+        self, box: Box | None, function: Callable[[Tensor], tuple[Tensor, ...]], step_mm: float
+    ) -> tuple[Tensor, ...]:
+        """Smooth fields at a box's voxels, evaluated on a lattice of about `step_mm` and interpolated.
+
+        Args:
+            box: where; None for the whole grid.
+            function: points (x, y, z, 3) in patient mm -> fields (x, y, z).
+            step_mm: largest distance of lattice points; below two voxels the voxels themselves are taken.
+        """
+        lattice = self.lattice(box, step_mm)
+        return lattice.interpolate(*function(lattice.points()))
 
     def blend(self, distance: Tensor, hu: float | Tensor, box: Box | None = None) -> None:
         """Paint the inside of a surface with `hu`, weighed by how much of each voxel it fills."""
         target = self.hu if box is None else self.hu[box]
         share = coverage(distance, self.width)
         target.copy_(target + share * (hu - target))
+
+
+def _lattice_axis(voxels: slice, stride: int) -> np.ndarray:
+    """Indices from the first voxel to the last or just past it, `stride` apart."""
+    steps = -(-(voxels.stop - voxels.start - 1) // stride)
+    return np.asarray(voxels.start + stride * np.arange(steps + 1, dtype=np.float64))
+
+
+class Lattice:
+    """Points of a box at a stride of whole voxels, and the way from values there to the voxels."""
+
+    def __init__(self, canvas: Canvas, axes: list[np.ndarray], ranges: list[slice]) -> None:
+        self._canvas = canvas
+        self._axes = axes
+        self._ranges = ranges
+
+    def points(self) -> Tensor:
+        """Patient coordinates (x, y, z, 3) in mm of the lattice."""
+        device = self._canvas.device
+        i, j, k = (torch.tensor(a, dtype=torch.float32, device=device) for a in self._axes)
+        return self._canvas.place(i, j, k)
+
+    def interpolate(self, *fields: Tensor) -> tuple[Tensor, ...]:
+        """Trilinear values at the box's voxels, one axis after the other as products with small matrices."""
+        x, y, z = (self._weights(axis) for axis in range(3))
+        out = []
+        for value in fields:
+            if x is not None:
+                value = torch.tensordot(x, value, dims=([1], [0]))
+            if y is not None:
+                value = torch.matmul(y, value)
+            if z is not None:
+                value = torch.matmul(value, z.T)
+            out.append(value)
+        return tuple(out)
+
+    def _weights(self, axis: int) -> Tensor | None:
+        """(voxels, lattice) hat functions, None where the lattice is the voxels."""
+        knots, voxels = self._axes[axis], self._ranges[axis]
+        stride = knots[1] - knots[0] if len(knots) > 1 else 1.0
+        if stride == 1.0:
+            return None
+        at = np.arange(voxels.start, voxels.stop)[:, None]
+        hats = np.clip(1.0 - np.abs(at - knots[None]) / stride, 0.0, 1.0)
+        return torch.tensor(hats, dtype=torch.float32, device=self._canvas.device)
 
 
 class BoneLayer:

@@ -13,9 +13,10 @@ from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.pathology import diseased
 from vertseg.phantom.provisional_leak import draw_plan, leak_probabilities
-from vertseg.phantom.render import LabelSheet, paint_patient
+from vertseg.phantom.render import paint_patient
 from vertseg.phantom.scanner import Acquisition, expose
 from vertseg.phantom.shapes import waves
+from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.types import Anatomy, ExamineCrop, ScanConfig, VertebraShape
 from vertseg.phantom.vertebra import WALL_SHELL_MM
 from vertseg.preprocess import crop_centre

@@ -1,6 +1,7 @@
 """What a phantom is made of and what comes out of it."""
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,19 @@ from vertseg.volume import Volume
 
 Array = npt.NDArray[np.float64]
 Field = Literal["lumbar", "thoracic", "whole", "random"]
+
+
+class Hidden(IntEnum):
+    """Masks that no network learns but that the injection simulator and the streak model need.
+
+    `OPEN_CORTEX` is the expected shell of a vertebra where its cortex is missing, on any side; `CLEFT` an
+    intravertebral cleft; `ENDPLATE_BREAK` the shell of a broken endplate; `METAL` screws and rods.
+    """
+
+    OPEN_CORTEX = 0
+    CLEFT = 1
+    ENDPLATE_BREAK = 2
+    METAL = 3
 
 
 @dataclass(frozen=True)

@@ -160,9 +160,16 @@ def lesion_distance(p: Tensor, lesion: Lesion) -> Tensor:
     return (k - 1.0) * mean + 0.22 * mean * waves(p, phase, 2.2 * mean + 4.0)
 
 
-def wall_shell(p: Tensor, distances: VertebraDistances, shape: VertebraShape) -> Tensor:
-    """Points in the posterior wall's expected shell: within `WALL_SHELL_MM` of the canal-side face of the body."""
+def wall_shell(p: Tensor, body: Tensor, lateral: Tensor, shape: VertebraShape) -> Tensor:
+    """Points in the posterior wall's expected shell: within `WALL_SHELL_MM` of the canal-side face of the body.
+
+    Args:
+        p: (..., 3) mm in the vertebra's frame.
+        body: distance (mm) of the body.
+        lateral: distance (mm) of its side wall.
+        shape: the vertebra.
+    """
     s = shape.sizes
-    inside = (distances.body <= 0.3) & (distances.lateral > -WALL_SHELL_MM)
+    inside = (body <= 0.3) & (lateral > -WALL_SHELL_MM)
     behind = (p[..., 1] < -0.28 * s["depth"]) & (p[..., 0].abs() < 0.5 * s["canal_width"])
     return inside & behind

@@ -1,0 +1,154 @@
+"""Paint bones on a canvas and label them: vertebrae with their pathology, and unions of bars."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vertseg.labels import CERVICAL, SACRUM, LocateClass
+from vertseg.phantom.canvas import BoneLayer, Box, Canvas
+from vertseg.phantom.findings import paint_findings
+from vertseg.phantom.marrow import marrow_hu
+from vertseg.phantom.shapes import capsule, coverage, rotate, smooth_min, waves
+from vertseg.phantom.sheet import LabelSheet
+from vertseg.phantom.skeleton import Bar, sacrum_segments
+from vertseg.phantom.texture import NoiseTile
+from vertseg.phantom.types import Anatomy, VertebraShape
+from vertseg.phantom.vertebra import body_distance, vertebra_distances, wall_shell
+
+BONE_STEP_MM: Final = 2.0
+"""Lattice on which the distances of bones are evaluated; they bend over several mm."""
+
+
+@dataclass(frozen=True)
+class BoneSite:
+    """One vertebra at the voxels of its box, as the painters of marrow and pathology see it.
+
+    Attributes:
+        box: where on the canvas; all tensors have its shape.
+        p: (..., 3) mm in the vertebra's frame (right, anterior, up).
+        body: distance (mm) of the body.
+        posterior: distance (mm) of the posterior elements.
+        lateral: distance (mm) of the body's side wall without its endplates.
+        whole: distance (mm) of both with a fillet.
+        outer: share of the voxel inside the bone.
+        inner: share of the voxel inside the cortex.
+        inside: voxels that are this vertebra's own.
+        shell: voxels of the posterior wall's expected shell.
+    """
+
+    box: Box
+    shape: VertebraShape
+    p: Tensor
+    body: Tensor
+    posterior: Tensor
+    lateral: Tensor
+    whole: Tensor
+    outer: Tensor
+    inner: Tensor
+    inside: Tensor
+    shell: Tensor
+
+
+def vertebra_corners(shape: VertebraShape) -> np.ndarray:
+    """(8, 3) patient mm of a box that holds the vertebra."""
+    s = shape.sizes
+    back = s["depth"] / 2 + max(s["spinous_length"], s["canal_depth"] + 9.0) + 6
+    low = s["height"] / 2 + max(0.5 * s["height"] + s["disc_below"], s["spinous_drop"] + 22) + 4
+    high = 0.5 * s["height"] + (20.0 if shape.level in CERVICAL[:2] else 0.5 * s["disc_below"] + 10)
+    half = max(s["transverse_span"] / 2 + 6, s["width"] / 2 + 6)
+    ends = [(u, v, w) for u in (-half, half) for v in (-back, s["depth"] / 2 + 6) for w in (-low, high)]
+    return np.asarray(shape.centre_mm + np.asarray(ends) @ shape.axes.T)
+
+
+def local_points(p: Tensor, shape: VertebraShape) -> Tensor:
+    """Patient points (..., 3) in the vertebra's frame (right, anterior, up), mm from its body centre."""
+    return rotate(p, shape.axes, -shape.centre_mm @ shape.axes)
+
+
+def paint_vertebra(
+    canvas: Canvas, sheet: LabelSheet, shape: VertebraShape, anatomy: Anatomy, grain: NoiseTile
+) -> None:
+    """Paint one vertebra with its pathology and label it, where the canvas sees it."""
+    box = canvas.box(vertebra_corners(shape), canvas.width)
+    if box is None:
+        return
+
+    def distances(points: Tensor) -> tuple[Tensor, ...]:
+        d = vertebra_distances(local_points(points, shape), shape)
+        return d.body, d.posterior, d.lateral
+
+    body, posterior, lateral = canvas.field(box, distances, BONE_STEP_MM)
+    whole = smooth_min(body, posterior, 2.0)
+    p = local_points(canvas.points(box), shape)
+    outer = coverage(whole, canvas.width)
+    thickness = torch.where(body < posterior, shape.sizes["cortex"], shape.sizes["posterior_cortex"])
+    inner = torch.minimum(coverage(whole + thickness, canvas.width), outer)
+    part = torch.where(body <= posterior, int(LocateClass.BODY), int(LocateClass.POSTERIOR)).to(torch.uint8)
+    inside = sheet.claim(box, whole, part, shape.level)
+    shell = wall_shell(p, body, lateral, shape) & inside
+    site = BoneSite(box, shape, p, body, posterior, lateral, whole, outer, inner, inside, shell)
+    hu = canvas.hu[box]
+    hu = hu * (1 - outer) + anatomy.hu["cortical"] * (outer - inner) + marrow_hu(site, anatomy, grain) * inner
+    canvas.hu[box] = paint_findings(canvas, sheet, site, hu, anatomy)
+
+
+def add_bars(canvas: Canvas, layer: BoneLayer, bars: list[Bar]) -> None:
+    """Join bars to a layer, where the canvas sees them."""
+    for bar in bars:
+        reach = max(bar.radii) * max(bar.stretch) + canvas.width + 4
+        box = canvas.box(np.array([bar.start, bar.end]), reach)
+        if box is not None:
+            (distance,) = canvas.field(box, _bar_distance(bar), BONE_STEP_MM)
+            layer.add(distance, bar.cortex, box)
+
+
+def _bar_distance(bar: Bar) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    return lambda p: (capsule(p, bar.start, bar.end, bar.radii, bar.stretch),)
+
+
+def add_sacral_bodies(canvas: Canvas, layer: BoneLayer, anatomy: Anatomy) -> None:
+    """Join the bodies of S1 to S5 to a layer."""
+    for segment in sacrum_segments(anatomy):
+        reach = 0.6 * max(segment.sizes["width"], segment.sizes["anterior_height"]) + 4
+        box = canvas.box(segment.centre_mm[None], reach)
+        if box is not None:
+            layer.add(canvas.field(box, _segment_distance(segment), BONE_STEP_MM)[0], 0.5, box)
+
+
+def _segment_distance(segment: VertebraShape) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    return lambda p: body_distance(local_points(p, segment), segment)
+
+
+def paint_layer(
+    canvas: Canvas, sheet: LabelSheet, layer: BoneLayer, bone: tuple[LocateClass, float], anatomy: Anatomy
+) -> None:
+    """Paint a union of bars; only where it comes near, since most of the grid holds none of it."""
+    if layer.empty:
+        return
+    kind, marrow = bone
+    near = torch.nonzero(layer.distance < canvas.width + 1.0)
+    if not len(near):
+        return
+    low, high = near.min(0).values, near.max(0).values + 1
+    x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    box = (x, y, z)
+    wobble, coarse = canvas.field(box, _irregular(float(kind), float(anatomy.seed % 13)), 4.0)
+    distance = layer.distance[box] + 0.6 * wobble
+    outer = coverage(distance, canvas.width)
+    inner = torch.minimum(coverage(distance + layer.cortex[box], canvas.width), outer)
+    hu = canvas.hu[box]
+    canvas.hu[box] = (
+        hu * (1 - outer) + 0.92 * anatomy.hu["cortical"] * (outer - inner) + marrow * (1 + coarse) * inner
+    )
+    sheet.claim(box, distance, kind, SACRUM if kind is LocateClass.SACRUM else 0)
+
+
+def _irregular(kind: float, shift: float) -> Callable[[Tensor], tuple[Tensor, ...]]:
+    return lambda p: (
+        waves(p, (kind, 1.0, 2.0), 21.0),
+        0.22 * waves(p, (0.3, 1.7, shift), 13.0) + 0.12 * waves(p, (2.0, 0.1, 0.7), 8.0),
+    )
