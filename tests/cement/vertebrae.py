@@ -13,15 +13,15 @@ class Make:
     """An elliptic vertebra of L1's size (mm) and what is wrong with it.
 
     `cortex_hole`, `endplate_hole` are (direction deg from right, height share, radius mm) and (right, forward,
-    radius mm); a `cleft` is an ellipsoid's (forward mm, half width, half depth, half height).
+    radius mm); a `cleft` or `lesion` is an ellipsoid's (forward mm, up mm, half width, half depth, half height).
     """
 
     bone: float = 0.08
     size_mm: tuple[float, float, float] = (42.0, 33.0, 24.0)
     cortex_hole: tuple[float, float, float] | None = None
     endplate_hole: tuple[float, float, float] | None = None
-    cleft: tuple[float, float, float, float] | None = None
-    lesion: tuple[float, float, float, float] | None = None
+    cleft: tuple[float, ...] | None = None
+    lesion: tuple[float, ...] | None = None
 
 
 def elliptic_site(make: Make = Make(), spacing_mm: float = 1.5) -> InjectionSite:
@@ -46,15 +46,18 @@ def elliptic_site(make: Make = Make(), spacing_mm: float = 1.5) -> InjectionSite
         right, forward, radius = make.endplate_hole
         broken = ((x - right).hypot(y - forward) < radius) & (z > height / 2 - 2) & body
     if make.cleft is not None:
-        forward, a, b, c = make.cleft
-        cleft = ((x / a) ** 2 + ((y - forward) / b) ** 2 + (z / c) ** 2 <= 1) & body
+        cleft = _ellipsoid(x, y, z, make.cleft) & body
     if make.lesion is not None:
-        forward, a, b, c = make.lesion
-        lesion = ((x / a) ** 2 + ((y - forward) / b) ** 2 + (z / c) ** 2 <= 1) & body
+        lesion = _ellipsoid(x, y, z, make.lesion) & body
         bone = torch.where(lesion, 0.01, bone)
     return InjectionSite(
         bone, body, pedicle, canal, hole, cleft, broken, 2.6, spacing_mm, lesion if make.lesion else None
     )
+
+
+def _ellipsoid(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, shape: tuple[float, ...]) -> torch.Tensor:
+    forward, up, a, b, c = shape
+    return (x / a) ** 2 + ((y - forward) / b) ** 2 + ((z - up) / c) ** 2 <= 1
 
 
 def block_site(edge_mm: float, bone: float, spacing_mm: float) -> InjectionSite:

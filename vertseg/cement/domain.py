@@ -7,12 +7,13 @@ from typing import Final
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vertseg.cement.openings import Openings, body_surface, openings_of
 from vertseg.cement.parameters import InjectionParameters
 from vertseg.cement.permeability import drain, permeability, resident_viscosity
-from vertseg.cement.plan import CLEFT_ML, InjectionPlan, cannula_tips
+from vertseg.cement.plan import CLEFT_ML, LESION_ML, InjectionPlan, Landmarks, cannula_tips
 from vertseg.cement.site import InjectionSite
 from vertseg.cement.transport import Contacts
 from vertseg.cement.vessels import BodyFrame, Vessel, draw_vessels
@@ -71,10 +72,10 @@ def prepare(
     centre = torch.as_tensor(frame.centre_mm, dtype=torch.float32, device=box.body.device)
     across, along = permeability(box, vessels, centre, texture, parameters)
     surface = body_surface(box)
-    cleft_mm = None
-    if float(box.cleft.sum()) * box.voxel_ml >= CLEFT_ML:
-        cleft_mm = (torch.nonzero(box.cleft).float().mean(0) * box.spacing_mm).cpu().numpy().astype(np.float64)
-    tips = cannula_tips(plan, frame.centre_mm, frame.size_mm, cleft_mm, operator, parameters)
+    seen = Landmarks(
+        frame.centre_mm, frame.size_mm, _middle(box.cleft, box, CLEFT_ML), _middle(box.lesion, box, LESION_ML)
+    )
+    tips = cannula_tips(plan, seen, operator, parameters)
     porosity = torch.where(box.cleft, 1.0, parameters.displacement * (1.0 - box.bone_volume.clamp(0.0, 0.9)))
     corner = torch.as_tensor([n * box.spacing_mm for n in low])
     tips = torch.as_tensor(tips, dtype=torch.float32)
@@ -109,6 +110,13 @@ def _boxed(site: InjectionSite) -> tuple[InjectionSite, tuple[int, int, int]]:
         f.name: cut(getattr(site, f.name)) for f in fields(site) if isinstance(getattr(site, f.name), Tensor)
     }
     return replace(site, **changed), (low[0], low[1], low[2])
+
+
+def _middle(mask: Tensor | None, site: InjectionSite, least_ml: float) -> NDArray[np.float64] | None:
+    """Middle (3,) in mm of a mask of at least `least_ml`, else None."""
+    if mask is None or float(mask.sum()) * site.voxel_ml < least_ml:
+        return None
+    return (torch.nonzero(mask).double().mean(0) * site.spacing_mm).cpu().numpy()
 
 
 def _source(site: InjectionSite, tips_mm: Tensor, radius_mm: float) -> Tensor:

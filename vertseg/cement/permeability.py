@@ -35,12 +35,15 @@ def permeability(
     """Permeability in m2 across (right, anterior) and along (up) the vertebra, each (X, Y, Z).
 
     Bone by Kozeny-Carman with local scatter; veins add a channel of pi r^4 / 8, spread over `KERNEL_MM`, where the
-    marrow is alive (not in a lesion or cleft or its lining); clefts are slits.
+    marrow is alive (not in a lesion or cleft or its lining); clefts are slits,
+    lined but where they reach a gap of the shell.
     """
     points = _points(site, centre_mm)
     scatter = torch.exp(parameters.permeability_scatter * _smooth_noise(points, rng, parameters))
     relative = kozeny_carman(site.bone_volume, parameters.reference_bone_volume) * scatter
-    lining = dilate(site.cleft, max(1, round(parameters.membrane_mm / site.spacing_mm))) & ~site.cleft
+    reach = max(1, round(parameters.membrane_mm / site.spacing_mm))
+    torn = dilate(site.open_cortex | site.endplate_break, reach)
+    lining = dilate(site.cleft, reach) & ~site.cleft & ~torn
     relative = torch.where(lining, relative * parameters.membrane, relative)
     dead = site.cleft | lining
     if site.lesion is not None:
@@ -49,7 +52,7 @@ def permeability(
     for vessel in vessels:
         lake = (site.foramen_mm, parameters.foramen_depth_mm) if vessel.route == BASIVERTEBRAL else (0.0, 1.0)
         channels += _channel(vessel, points, centre_mm, lake)
-    channels = torch.where(dead, 0.0, channels)
+    channels = torch.where(dead, 0.0, channels) + _crack_zone(site, parameters)
     slit = (parameters.cleft_aperture_mm * 1e-3) ** 2 / 12
     across, along = parameters.permeability_m2[0], parameters.permeability_m2[2]
     fields = [torch.where(site.cleft, slit, relative * k + channels) for k in (across, along)]
@@ -71,6 +74,25 @@ def drain(surface: Surface, parameters: InjectionParameters) -> Tensor:
     """
     k = parameters.cortical_porosity * (parameters.pore_radius_mm * 1e-3) ** 2 / 8
     return surface.area_mm2 * 1e-6 * k / (parameters.cortex_mm * 1e-3)
+
+
+def _crack_zone(site: InjectionSite, parameters: InjectionParameters) -> Tensor:
+    """Permeability that cracks add behind gaps of the shell, fading inward over `crack_mm`; none in a lesion.
+
+    A plane crack of aperture a carries a^3 / 12 for each metre of its length, shared over `KERNEL_MM` on its sides.
+    """
+    torn = site.open_cortex | site.endplate_break
+    if site.lesion is not None:
+        torn = torn & ~dilate(site.lesion, 1)
+    if not bool(torn.any()):
+        return torch.zeros_like(site.bone_volume)
+    layers = max(1, round(parameters.crack_mm / site.spacing_mm))
+    reached, near = torn, torn.float()
+    for layer in range(layers):
+        reached = dilate(reached, 1)
+        near = torch.maximum(near, reached * (1 - (layer + 1) / (layers + 1)))
+    aperture = parameters.gap_mm * 1e-3
+    return near * aperture**3 / (12 * 2 * KERNEL_MM * 1e-3)
 
 
 def _points(site: InjectionSite, centre_mm: Tensor) -> Tensor:

@@ -24,6 +24,9 @@ TARGET_FORWARD: Final = 0.18
 CLEFT_ML: Final = 0.2
 """From this volume on, a cleft is what the operator aims at (Lane 2002, AJNR 23:1642-6)."""
 
+LESION_ML: Final = 1.0
+"""From this volume on, a lytic lesion draws the aim half-way toward its middle."""
+
 
 @dataclass(frozen=True)
 class InjectionPlan:
@@ -54,33 +57,39 @@ class InjectionPlan:
             raise ConfigError(f"'{self.approach}' is no approach; take one of {', '.join(APPROACHES)}.")
 
 
+@dataclass(frozen=True)
+class Landmarks:
+    """What the operator sees on the scan, in mm of the site's coordinates, each (3,).
+
+    Attributes:
+        centre_mm: middle of the body.
+        size_mm: its width, depth and height.
+        cleft_mm: middle of a cleft worth aiming at, or None.
+        lesion_mm: middle of a lytic lesion worth aiming at, or None.
+    """
+
+    centre_mm: Array
+    size_mm: Array
+    cleft_mm: Array | None = None
+    lesion_mm: Array | None = None
+
+
 def cannula_tips(
-    plan: InjectionPlan,
-    centre_mm: Array,
-    size_mm: Array,
-    cleft_mm: Array | None,
-    rng: np.random.Generator,
-    parameters: InjectionParameters,
+    plan: InjectionPlan, seen: Landmarks, rng: np.random.Generator, parameters: InjectionParameters
 ) -> Array:
     """Tips (n, 3) in mm in the site's own coordinates: one or two, as the plan says, with the operator's error.
 
     Both approaches use up the same random numbers, so that matched seeds compare them fairly.
-
-    Args:
-        plan: approach and side.
-        centre_mm: (3,) middle of the body.
-        size_mm: (3,) width, depth and height of the body.
-        cleft_mm: (3,) middle of a cleft to aim at, or None.
-        rng: the operator.
-        parameters: size of the error.
     """
     error = np.clip(rng.normal(0.0, 1.0, (2, 3)), -2, 2) * parameters.tip_jitter_mm
     sides = [1.0, -1.0] if plan.approach == "bipedicular" else [1.0 if plan.side == "right" else -1.0]
     tips = []
     for i, side in enumerate(sides):
-        across = side * TARGET_ACROSS[plan.approach] * size_mm[0]
-        aim = centre_mm + np.array([across, TARGET_FORWARD * size_mm[1], 0.0])
-        if cleft_mm is not None:
-            aim = cleft_mm + np.array([0.5 * across, 0.0, 0.0])
+        across = np.array([side * TARGET_ACROSS[plan.approach] * seen.size_mm[0], 0.0, 0.0])
+        aim = seen.centre_mm + across + np.array([0.0, TARGET_FORWARD * seen.size_mm[1], 0.0])
+        if seen.cleft_mm is not None:
+            aim = seen.cleft_mm + 0.5 * across
+        elif seen.lesion_mm is not None:
+            aim = 0.5 * (aim + seen.lesion_mm)
         tips.append(aim + error[i])
     return np.array(tips)
