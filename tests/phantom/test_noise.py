@@ -8,7 +8,7 @@ import torch
 
 from vertseg.phantom.acquisition import Acquisition, Quality
 from vertseg.phantom.kernel import KERNELS
-from vertseg.phantom.noise import kernel_noise_factor, noise_of
+from vertseg.phantom.noise import noise_factor, noise_of, resampled_factor
 from vertseg.phantom.scanner import expose
 from vertseg.volume import Grid
 
@@ -68,11 +68,17 @@ def test_overlapping_slices_share_noise(slice_mm: float, shared: float) -> None:
 
 
 def test_sharp_kernels_and_thin_slices_are_noisier_by_theory() -> None:
-    assert kernel_noise_factor(KERNELS["D45"]) == pytest.approx((5.6 / 3.5) ** 1.5, rel=0.03)
+    assert noise_factor(KERNELS["D45"], 0.0) == pytest.approx((5.6 / 3.5) ** 1.5, rel=0.03)
     soft = noise_of(10.0, KERNELS["B30f"], 3.0, 0.0)
     assert soft == pytest.approx(10.0, rel=1e-3)
     assert noise_of(10.0, KERNELS["B30f"], 0.75, 0.0) == pytest.approx(20.0, rel=1e-3)
-    assert noise_of(10.0, KERNELS["B30f"], 3.0, 1.0) == pytest.approx(5.0, rel=1e-3)
+    assert 0.36 < noise_of(10.0, KERNELS["B30f"], 3.0, 1.0) / 10.0 < 0.6
+    assert noise_of(10.0, KERNELS["B30f"], 3.0, 0.2) / 10.0 == pytest.approx(0.88, abs=0.03)
+
+
+def test_smoothing_to_longer_steps_takes_noise_and_equal_steps_none() -> None:
+    assert resampled_factor(KERNELS["B30f"], 0.0, 0.8, 0.8) == 1.0
+    assert 0.1 < resampled_factor(KERNELS["B30f"], 0.0, 0.8, 3.0) < 0.4
 
 
 def test_wide_slices_have_more_noise_and_streaks_along_their_width() -> None:

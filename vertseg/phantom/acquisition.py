@@ -19,9 +19,10 @@ class Quality:
 
     Attributes:
         kernel: of the reconstruction.
-        noise_hu: standard deviation in the middle of the patient, in the voxels of the scan.
+        noise_hu: standard deviation in the middle of the patient, in slices of the scan and native pixels.
         slice_mm: slice thickness, as FWHM.
-        native_mm: pixel of the reconstruction; a grid with longer steps was resampled from it.
+        native_mm: pixel of the reconstruction; a grid with longer steps was smoothed and resampled from it. As
+            long as the steps: resampled without smoothing, so that noise and edges stay.
         iterative: strength of iterative reconstruction, 0 to 1: noise moves to lower frequencies.
         offset_hu, gain: error of calibration; HU are multiplied by `gain` and then shifted.
     """
@@ -60,21 +61,28 @@ class Acquisition:
     outside: Outside | None = None
 
 
+_COARSE_MM = 1.3
+
+
 def draw_quality(
     rng: np.random.Generator, slices: tuple[float, float], plane_mm: float, appearance: float = 1.0
 ) -> Quality:
     """Image quality of clinics.
 
+    Half of the grids that are coarser than scanners write (pixels above `_COARSE_MM`) were smoothed on
+    resampling, and so have less noise; the others were only interpolated.
+
     Args:
         rng: draws.
-        slices: thickness and increment in mm; a thickness below the increment was resampled to it.
+        slices: thickness and increment in mm.
         plane_mm: pixel of the grid.
         appearance: strength of the calibration's error, 0 to 1.
     """
     kernel = draw_kernel(rng)
     iterative = float(rng.uniform(0.2, 1.0)) if rng.random() < 0.5 else 0.0
-    noise = noise_of(reference_noise_hu(rng), kernel, max(slices), iterative)
-    native = min(plane_mm, float(rng.uniform(0.4, 0.98)))
+    smoothed, native = rng.random() < 0.5 or plane_mm < _COARSE_MM, float(rng.uniform(0.4, 0.98))
+    noise = noise_of(reference_noise_hu(rng), kernel, max(slices) if smoothed else slices[0], iterative)
+    native = min(plane_mm, native) if smoothed else plane_mm
     offset, gain = float(rng.normal(0, 4)) * appearance, 1.0 + float(rng.normal(0, 0.012)) * appearance
     return Quality(kernel, noise, slices[0], native, iterative, offset, gain)
 

@@ -15,7 +15,14 @@ from vertseg.phantom.acquisition import Acquisition, Quality, acquire, crop_acqu
 from vertseg.phantom.artefacts import CLEAN, hardening, metal_streaks
 from vertseg.phantom.kernel import profile_matrix, resampling_response
 from vertseg.phantom.motion import moved
-from vertseg.phantom.noise import add_direction, noise_map, noise_spectrum, plane_power, thickness
+from vertseg.phantom.noise import (
+    add_direction,
+    noise_map,
+    noise_spectrum,
+    plane_power,
+    resampled_factor,
+    thickness,
+)
 
 __all__ = ["Acquisition", "Quality", "acquire", "crop_acquisition", "expose", "scan_crop", "without_noise"]
 
@@ -143,20 +150,8 @@ def _noise(image: Tensor, acquisition: Acquisition, generator: torch.Generator) 
     local, ratio = noise_map(*thickness(image, spacing, acquisition.body_mm))
     spectrum = add_direction(spectrum, frequencies, ratio)
     noise: Tensor = torch.fft.irfft2(spectrum, s=(x, y), dim=(0, 1))
-    return noise * local * _scale(quality, spacing)
-
-
-def _scale(quality: Quality, spacing: tuple[float, float, float]) -> float:
-    """Noise in HU after resampling in plane to longer steps."""
-    return quality.noise_hu * _kept(quality, spacing[0])
-
-
-def _kept(quality: Quality, step_mm: float) -> float:
-    """Share of the noise's standard deviation that smoothing to steps of `step_mm` leaves."""
-    f = torch.linspace(0.0, 2.0, 400)
-    power = quality.kernel.mtf(f).clamp_min(1e-6) ** (2 + 2 * quality.iterative) * f * f
-    smooth = resampling_response(f, quality.native_mm, step_mm)
-    return float(torch.sqrt((power * smooth**2).sum() / power.sum()))
+    kept = resampled_factor(quality.kernel, quality.iterative, quality.native_mm, spacing[0])
+    return noise * local * (quality.noise_hu * kept)
 
 
 def _beyond(image: Tensor, spacing: tuple[float, float, float], radius_mm: float) -> Tensor:
