@@ -14,7 +14,7 @@ from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.pathology import diseased
 from vertseg.phantom.provisional_leak import draw_plan, leak_probabilities
 from vertseg.phantom.render import paint_patient
-from vertseg.phantom.scanner import Acquisition, expose
+from vertseg.phantom.scanner import crop_acquisition, scan_crop
 from vertseg.phantom.shapes import waves
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.types import Anatomy, ExamineCrop, ScanConfig, VertebraShape
@@ -49,33 +49,6 @@ def _frame(target: VertebraShape, rng: np.random.Generator, grid: tuple[tuple[in
     return crop_grid(centre, axes, shape, spacing_mm)
 
 
-def _scan(hu: Tensor, grid: Grid, rng: np.random.Generator, seed: int) -> Tensor:
-    """The crop as it looks after a real scan of coarser voxels was interpolated to it."""
-    spacing = np.asarray(grid.spacing_mm)
-    inplane, thick = float(spacing[0]), float(spacing[0])
-    kind = rng.random()
-    if kind < 0.5:
-        thick = float(rng.uniform(1.5, 5.0))
-    elif kind < 0.75:
-        inplane = thick = float(rng.uniform(1.5, 3.2))
-    coarse = np.maximum(spacing, [inplane, inplane, thick])
-    shape = [max(8, round(n * s / c)) for n, s, c in zip(hu.shape, spacing, coarse, strict=True)]
-    small = F.interpolate(hu[None, None], size=shape, mode="area" if rng.random() < 0.5 else "trilinear")[
-        0, 0
-    ]
-    affine = np.diag([*coarse, 1.0])
-    noise = (
-        float(np.exp(rng.normal(np.log(14.0), 0.6))) / np.sqrt(max(1.0, float(np.prod(coarse)) / 3.0)) + 2.0
-    )
-    acquisition = Acquisition(
-        Grid((shape[0], shape[1], shape[2]), affine), np.eye(4), float(coarse[0]), float(coarse[2]), noise,
-        float(rng.uniform(0.5, 2.0)), float(rng.normal(0, 5)),
-        float(rng.uniform(0, 0.7)) if rng.random() < 0.35 else 0.0,
-    )  # fmt: skip
-    image = expose(small, acquisition, seed)
-    return F.interpolate(image[None, None], size=hu.shape, mode="trilinear")[0, 0]
-
-
 def _marker(canvas: Canvas, sheet: LabelSheet, level: int, rng: np.random.Generator) -> Tensor:
     """The examined vertebra as a coarse, partly wrong mask at 3 mm, interpolated to the crop."""
     mine = (sheet.level == level).float()
@@ -101,10 +74,10 @@ def render_crop(
     rng = np.random.default_rng([seed, 7])
     anatomy, target = _patient(seed, rng, device)
     grid = _frame(target, rng, (shape, spacing_mm))
-    psf_mm = max(spacing_mm, float(rng.uniform(1.0, 2.0)))
-    canvas = Canvas(grid, np.eye(4), psf_mm, device)
+    acquisition = crop_acquisition(grid, rng)
+    canvas = Canvas(grid, np.eye(4), acquisition.psf_mm, device)
     sheet = paint_patient(canvas, anatomy)
-    image = _scan(canvas.hu, grid, rng, seed)
+    image = scan_crop(canvas.hu, acquisition, seed)
     mine = sheet.level == target.level
     tissue = torch.where(mine, sheet.tissue, torch.zeros_like(sheet.tissue))
     tissue = torch.where(tissue > int(LocateClass.POSTERIOR), torch.zeros_like(tissue), tissue)
