@@ -10,14 +10,16 @@ from torch import Tensor
 
 from vertseg.labels import CERVICAL, SACRUM, LocateClass
 from vertseg.phantom.canvas import BoneLayer, Box, Canvas
+from vertseg.phantom.deformation import deformed_distances
 from vertseg.phantom.findings import paint_findings
 from vertseg.phantom.marrow import marrow_hu
-from vertseg.phantom.shapes import capsule, coverage, rotate, smooth_min, waves
+from vertseg.phantom.patch import local_points
+from vertseg.phantom.shapes import capsule, coverage, smooth_min, waves
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.skeleton import Bar, sacrum_segments
 from vertseg.phantom.texture import NoiseTile
 from vertseg.phantom.types import Anatomy, VertebraShape
-from vertseg.phantom.vertebra import body_distance, vertebra_distances, wall_shell
+from vertseg.phantom.vertebra import body_distance
 
 BONE_STEP_MM: Final = 2.0
 """Lattice on which the distances of bones are evaluated; they bend over several mm."""
@@ -37,7 +39,7 @@ class BoneSite:
         outer: share of the voxel inside the bone.
         inner: share of the voxel inside the cortex.
         inside: voxels that are this vertebra's own.
-        shell: voxels of the posterior wall's expected shell.
+        grain: trabecular texture of unit variance.
     """
 
     box: Box
@@ -50,7 +52,7 @@ class BoneSite:
     outer: Tensor
     inner: Tensor
     inside: Tensor
-    shell: Tensor
+    grain: Tensor
 
 
 def vertebra_corners(shape: VertebraShape) -> np.ndarray:
@@ -64,11 +66,6 @@ def vertebra_corners(shape: VertebraShape) -> np.ndarray:
     return np.asarray(shape.centre_mm + np.asarray(ends) @ shape.axes.T)
 
 
-def local_points(p: Tensor, shape: VertebraShape) -> Tensor:
-    """Patient points (..., 3) in the vertebra's frame (right, anterior, up), mm from its body centre."""
-    return rotate(p, shape.axes, -shape.centre_mm @ shape.axes)
-
-
 def paint_vertebra(
     canvas: Canvas, sheet: LabelSheet, shape: VertebraShape, anatomy: Anatomy, grain: NoiseTile
 ) -> None:
@@ -78,7 +75,7 @@ def paint_vertebra(
         return
 
     def distances(points: Tensor) -> tuple[Tensor, ...]:
-        d = vertebra_distances(local_points(points, shape), shape)
+        d = deformed_distances(local_points(points, shape), shape)
         return d.body, d.posterior, d.lateral
 
     body, posterior, lateral = canvas.field(box, distances, BONE_STEP_MM)
@@ -89,10 +86,10 @@ def paint_vertebra(
     inner = torch.minimum(coverage(whole + thickness, canvas.width), outer)
     part = torch.where(body <= posterior, int(LocateClass.BODY), int(LocateClass.POSTERIOR)).to(torch.uint8)
     inside = sheet.claim(box, whole, part, shape.level)
-    shell = wall_shell(p, body, lateral, shape) & inside
-    site = BoneSite(box, shape, p, body, posterior, lateral, whole, outer, inner, inside, shell)
+    texture = grain.at(box, shape.seed)
+    site = BoneSite(box, shape, p, body, posterior, lateral, whole, outer, inner, inside, texture)
     hu = canvas.hu[box]
-    hu = hu * (1 - outer) + anatomy.hu["cortical"] * (outer - inner) + marrow_hu(site, anatomy, grain) * inner
+    hu = hu * (1 - outer) + anatomy.hu["cortical"] * (outer - inner) + marrow_hu(site, anatomy) * inner
     canvas.hu[box] = paint_findings(canvas, sheet, site, hu, anatomy)
 
 

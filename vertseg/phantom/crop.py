@@ -1,7 +1,5 @@
 """One vertebra's training crop, rendered straight in the vertebra's own frame."""
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -11,7 +9,7 @@ from torch import Tensor
 from vertseg.labels import CERVICAL, FINDINGS, LUMBAR, THORACIC, LocateClass
 from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.canvas import Canvas
-from vertseg.phantom.pathology import diseased
+from vertseg.phantom.pathology import redrawn
 from vertseg.phantom.provisional_leak import draw_plan, leak_probabilities
 from vertseg.phantom.render import paint_patient
 from vertseg.phantom.scanner import crop_acquisition, scan_crop
@@ -33,11 +31,8 @@ def _patient(seed: int, rng: np.random.Generator, device: str) -> tuple[Anatomy,
     wanted = LUMBAR if region < 0.45 else THORACIC if region < 0.92 else CERVICAL[2:]
     usual = [s for s in anatomy.vertebrae if s.level in wanted]
     target = usual[int(rng.integers(len(usual)))]
-    healthy = replace(target, lesions=(), wall_hole=None)
-    if target.height_loss == 0 and (target.level in THORACIC or target.level in LUMBAR):
-        target = diseased(healthy, anatomy.hu, PATHOLOGY_BOOST, rng)
-    others = tuple(target if s.level == target.level else s for s in anatomy.vertebrae)
-    return replace(anatomy, vertebrae=others), target
+    anatomy = redrawn(anatomy, target.level, PATHOLOGY_BOOST, rng)
+    return anatomy, next(s for s in anatomy.vertebrae if s.level == target.level)
 
 
 def _frame(target: VertebraShape, rng: np.random.Generator, grid: tuple[tuple[int, int, int], float]) -> Grid:
@@ -82,6 +77,7 @@ def render_crop(
     tissue = torch.where(mine, sheet.tissue, torch.zeros_like(sheet.tissue))
     tissue = torch.where(tissue > int(LocateClass.POSTERIOR), torch.zeros_like(tissue), tissue)
     findings = sheet.findings * mine
+    findings[FINDINGS.index("cement")] = (sheet.cement_level == target.level).to(torch.uint8)
     wall = (
         float(findings[FINDINGS.index("posterior_wall_defect")].sum()) * grid.voxel_volume_mm3 / WALL_SHELL_MM
     )

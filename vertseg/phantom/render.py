@@ -14,6 +14,7 @@ from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.skeleton import pelvis_bars, rib_bars, sacrum_bars, upper_bars
 from vertseg.phantom.soft_tissue import Course, paint_along_spine, paint_organs, paint_table, paint_trunk
 from vertseg.phantom.texture import NoiseTile
+from vertseg.phantom.treatment import paint_treatment
 from vertseg.phantom.types import Anatomy, PhantomScan, PhantomVertebra, ScanConfig, VertebraShape
 from vertseg.phantom.vertebra import WALL_SHELL_MM
 from vertseg.volume import Volume
@@ -34,6 +35,7 @@ def paint_patient(canvas: Canvas, anatomy: Anatomy) -> LabelSheet:
     grain = NoiseTile(canvas, GRAIN_MM, anatomy.seed)
     for shape in anatomy.vertebrae:
         paint_vertebra(canvas, sheet, shape, anatomy, grain)
+    paint_treatment(canvas, sheet, anatomy)
     return sheet
 
 
