@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 
 from vertseg.labels import CERVICAL, SACRUM, LocateClass
+from vertseg.phantom.bars import Bar
 from vertseg.phantom.canvas import BoneLayer, Box, Canvas
 from vertseg.phantom.deformation import deformed_distances
 from vertseg.phantom.findings import paint_findings
 from vertseg.phantom.marrow import marrow_hu
 from vertseg.phantom.patch import local_points
+from vertseg.phantom.sacrum import sacrum_segments
 from vertseg.phantom.shapes import capsule, coverage, smooth_min, waves
 from vertseg.phantom.sheet import LabelSheet
-from vertseg.phantom.skeleton import Bar, sacrum_segments
 from vertseg.phantom.texture import NoiseTile
 from vertseg.phantom.types import Anatomy, VertebraShape
 from vertseg.phantom.vertebra import body_distance

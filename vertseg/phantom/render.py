@@ -9,10 +9,11 @@ from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.bones import add_bars, add_sacral_bodies, paint_layer, paint_vertebra
 from vertseg.phantom.canvas import BoneLayer, Canvas
 from vertseg.phantom.marrow import GRAIN_MM
+from vertseg.phantom.sacrum import sacrum_bars
 from vertseg.phantom.scanner import acquire, expose
 from vertseg.phantom.sheet import LabelSheet
-from vertseg.phantom.skeleton import pelvis_bars, rib_bars, sacrum_bars, upper_bars
-from vertseg.phantom.soft_tissue import Course, paint_along_spine, paint_organs, paint_table, paint_trunk
+from vertseg.phantom.skeleton import pelvis_bars, rib_bars, upper_bars
+from vertseg.phantom.soft_tissue import paint_soft_tissue
 from vertseg.phantom.texture import NoiseTile
 from vertseg.phantom.treatment import paint_treatment
 from vertseg.phantom.types import Anatomy, PhantomScan, PhantomVertebra, ScanConfig, VertebraShape
@@ -24,12 +25,7 @@ LYTIC, WALL = FINDINGS.index("lytic_lesion"), FINDINGS.index("posterior_wall_def
 
 def paint_patient(canvas: Canvas, anatomy: Anatomy) -> LabelSheet:
     """Paint everything that the canvas sees, soft tissue first, then bones, and label it."""
-    p = canvas.points()
-    paint_trunk(canvas, anatomy, p, Course(anatomy, canvas.device))
-    paint_organs(canvas, anatomy)
-    paint_along_spine(canvas, anatomy)
-    if anatomy.trunk["table"] > 0:
-        paint_table(canvas, anatomy, p)
+    paint_soft_tissue(canvas, anatomy)
     sheet = LabelSheet.blank(canvas)
     _paint_skeleton(canvas, sheet, anatomy)
     grain = NoiseTile(canvas, GRAIN_MM, anatomy.seed)
