@@ -35,6 +35,7 @@ from vertseg.phantom.case import (
     make_case,
 )
 from vertseg.phantom.contact_sheet import write_contact_sheet
+from vertseg.phantom.memory import keep_freed_memory
 from vertseg.phantom.types import ScanConfig
 
 VALIDATION_SHARE: Final = 0.2
@@ -159,6 +160,7 @@ def _start_worker() -> None:
     import torch
 
     torch.set_num_threads(1)
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

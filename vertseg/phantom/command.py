@@ -77,8 +77,10 @@ def _run_scan(options: argparse.Namespace) -> int:
         raise ConfigError(f"'{options.output}' must end in .nii or .nii.gz.")
     config = _config(options)
     from vertseg.phantom.files import write_scan
+    from vertseg.phantom.memory import keep_freed_memory
     from vertseg.phantom.render import render_scan
 
+    keep_freed_memory()
     scan = render_scan(options.seed, config)
     write_scan(scan, options.output)
     names = ", ".join(level_name(v.level) for v in scan.vertebrae)
@@ -91,9 +93,11 @@ def _run_show(options: argparse.Namespace) -> int:
     if path.suffix.lower() != ".png":
         raise ConfigError(f"'{path}' must end in .png.")
     config = _config(options)
+    from vertseg.phantom.memory import keep_freed_memory
     from vertseg.phantom.render import render_scan
     from vertseg.phantom.show import describe, draw_phantom
 
+    keep_freed_memory()
     scan = render_scan(options.seed, config)
     draw_phantom(scan, path)
     sick = [text for v in scan.vertebrae if (text := describe(scan, v))]
@@ -139,7 +143,7 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
     )  # fmt: skip
     task = bars.add_task("scans", total=None)
     with bars:
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+        yield lambda done, total: bars.update(task, completed=done, total=total, visible=total > 0)
 
 
 def _config(options: argparse.Namespace) -> "ScanConfig":
