@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from vertseg.io.nifti import write_nifti
 from vertseg.labels import level_name
 from vertseg.phantom.types import PhantomScan, PhantomVertebra
 from vertseg.volume import Volume
+
+_MEASURED: Final = {"lytic_ml": "lytic_lesion", "sclerotic_ml": "sclerotic_lesion"}
 
 
 def label_path(image: Path, name: str) -> Path:
@@ -56,8 +58,14 @@ def vertebra_record(scan: PhantomScan, vertebra: PhantomVertebra) -> dict[str, A
 
 
 def pathology(scan: PhantomScan, vertebra: PhantomVertebra) -> dict[str, float]:
-    """What is wrong with a vertebra, by name: share of height lost, ml of a lesion, mm2 of a wall defect."""
+    """What is wrong with a vertebra, by name: share of height lost, mm2 of a wall defect, ml of all else.
+
+    Volumes are those of the truth's measures in ml, and of the finding masks that no measure tells of.
+    """
     found = {"fracture": vertebra.height_loss, "posterior_wall_defect": vertebra.wall_defect_mm2}
+    for name, amount in asdict(vertebra).items():
+        if name.endswith("_ml"):
+            found[_MEASURED.get(name, name.removesuffix("_ml"))] = amount
     mine = scan.level.array == vertebra.level
     for name, mask in scan.findings.items():
         if name not in found:
