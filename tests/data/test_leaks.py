@@ -21,6 +21,17 @@ def test_empty_cells_are_unknown(tmp_path: Path) -> None:
     assert np.isnan(second.leak).all() and np.isnan(second.plan).all()
 
 
+def test_leaked_volumes_and_pathology_may_stand_in_the_table(tmp_path: Path) -> None:
+    plain, noted = tmp_path / "plain.csv", tmp_path / "noted.csv"
+    plain.write_text(HEADER + "p1,L1,1,0,0,1,4.0,low,bipedicular\n")
+    noted.write_text(
+        HEADER.strip() + ",volume_B_ml,volume_C_canal_ml,pathology\n"
+        "p1,L1,1,0,0,1,4.0,low,bipedicular,0.31,,lytic_lesion\n"
+    )
+    first, second = (read_leak_table(path, {"p1"})["p1", 20] for path in (plain, noted))
+    assert np.array_equal(second.leak, first.leak) and np.array_equal(second.plan, first.plan)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

@@ -17,6 +17,13 @@ _LEAKS: Final = tuple(f"leak_{route}" for route in LEAK_ROUTES)
 COLUMNS: Final = ("case", "level", *_LEAKS, "volume_ml", "viscosity", "approach")
 """Columns of the table. All but the first two may be left out or left empty: unknown."""
 
+NOTES: Final = (
+    *("volume_B_ml", "volume_S_ml", "volume_C_canal_ml", "volume_C_other_ml", "volume_D_ml"),
+    "pathology",
+)
+"""Further columns that a table may have and that nothing is learned from: leaked ml by route, that through a
+cortical defect told apart by whether it lies in the canal, and what is wrong with the vertebra, in words."""
+
 _MAX_VOLUME_ML: Final = 20.0
 
 
@@ -40,7 +47,8 @@ def read_leak_table(path: Path, cases: Collection[str]) -> dict[tuple[str, int],
     """Injections by case name and level number.
 
     Args:
-        path: CSV with the columns `COLUMNS`; a leak is 0 or 1, a level is a name such as L1.
+        path: CSV with the columns `COLUMNS`, and any of `NOTES`; a leak is 0 or 1, a level is a name such as
+            L1.
         cases: names of the index's cases.
 
     Raises:
@@ -79,10 +87,10 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(text.splitlines())
     columns = [name.strip() for name in reader.fieldnames or ()]
     reader.fieldnames = columns
-    if not {"case", "level"} <= set(columns) <= set(COLUMNS) or len(set(columns)) < len(columns):
+    if not {"case", "level"} <= set(columns) <= {*COLUMNS, *NOTES} or len(set(columns)) < len(columns):
         raise ConfigError(
             f"The leak table {path} has the columns {columns}; it needs case and level, and may have each of "
-            f"{', '.join(COLUMNS[2:])}, with commas between them."
+            f"{', '.join((*COLUMNS[2:], *NOTES))}, with commas between them."
         )
     for cells in reader:
         if None in cells:

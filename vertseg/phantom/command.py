@@ -1,18 +1,18 @@
-"""`vertseg phantom scan`: render a spine CT with all its labels into a folder."""
+"""`vertseg phantom scan`, `show` and `cohort`: one scan with all its labels, its picture, or a whole set."""
 
 import argparse
-import json
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from vertseg.errors import ConfigError, DeviceError
 from vertseg.labels import level_name
 
 if TYPE_CHECKING:
-    from vertseg.phantom.types import PhantomScan, PhantomVertebra, ScanConfig
+    from vertseg.phantom.types import ScanConfig
+
+FIELDS = ("lumbar", "thoracic", "whole", "random")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,17 +22,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scan.add_argument(
         "output", type=Path, metavar="OUT.nii.gz", help="the CT; labels and truth lie beside it"
     )
-    scan.add_argument("--seed", type=int, default=0, help="the patient; the same seed gives the same scan")
-    scan.add_argument("--field", choices=("lumbar", "thoracic", "whole", "random"), default="lumbar")
-    scan.add_argument(
-        "--spacing", metavar="X,Y,Z", help="voxel spacing in mm; drawn as a clinic has if left out"
+    _add_patient(scan)
+    show = commands.add_parser("show", help="draw one scan: three cuts, two windows, labels")
+    show.add_argument(
+        "--output", type=Path, metavar="PNG", help="the picture; phantom_<seed>.png here if left out"
     )
-    scan.add_argument(
+    _add_patient(show)
+    cohort = commands.add_parser(
+        "cohort",
+        help="make a labelled set of scans with injections that leaked or did not",
+        description="Make a labelled set of scans for vertseg train. The same seed gives the same files, whatever "
+        "the number of workers; a run that was stopped goes on when the same command is given again.",
+    )
+    cohort.add_argument("--scans", type=int, required=True, metavar="N", help="how many; 2 or more")
+    cohort.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder of the set")
+    cohort.add_argument("--seed", type=int, default=0, help="the set; the same seed gives the same files")
+    cohort.add_argument("--workers", type=int, default=1, metavar="K", help="processes, of one thread each")
+    cohort.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_scanning(cohort, field="random")
+
+
+def _add_patient(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=0, help="the patient; the same seed gives the same scan")
+    parser.add_argument(
         "--case", choices=("random", "demo"), default="random",
         help="demo: L1 collapsed, L3 with a lytic lesion and a broken posterior wall",
     )  # fmt: skip
-    scan.add_argument("--healthy", action="store_true", help="no pathology")
-    scan.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    _add_scanning(parser, field="lumbar")
+
+
+def _add_scanning(parser: argparse.ArgumentParser, field: str) -> None:
+    parser.add_argument("--field", choices=FIELDS, default=field, help=f"part in view ({field} if left out)")
+    parser.add_argument(
+        "--spacing", metavar="X,Y,Z", help="voxel spacing in mm; drawn as a clinic has if left out"
+    )
+    parser.add_argument("--healthy", action="store_true", help="no pathology")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,12 +66,21 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ConfigError: an option that cannot be.
         DeviceError: cuda was asked for and is absent.
+        OutputError: the file system refused.
     """
-    config = _config(options)
+    commands = {"scan": _run_scan, "show": _run_show, "cohort": _run_cohort}
+    return commands[options.phantom_command](options)
+
+
+def _run_scan(options: argparse.Namespace) -> int:
     if not str(options.output).endswith((".nii", ".nii.gz")):
         raise ConfigError(f"'{options.output}' must end in .nii or .nii.gz.")
+    config = _config(options)
+    from vertseg.phantom.files import write_scan
+    from vertseg.phantom.memory import keep_freed_memory
     from vertseg.phantom.render import render_scan
 
+    keep_freed_memory()
     scan = render_scan(options.seed, config)
     write_scan(scan, options.output)
     names = ", ".join(level_name(v.level) for v in scan.vertebrae)
@@ -54,9 +88,68 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _run_show(options: argparse.Namespace) -> int:
+    path = options.output or Path(f"phantom_{options.seed}.png")
+    if path.suffix.lower() != ".png":
+        raise ConfigError(f"'{path}' must end in .png.")
+    config = _config(options)
+    from vertseg.phantom.memory import keep_freed_memory
+    from vertseg.phantom.render import render_scan
+    from vertseg.phantom.show import describe, draw_phantom
+
+    keep_freed_memory()
+    scan = render_scan(options.seed, config)
+    draw_phantom(scan, path)
+    sick = [text for v in scan.vertebrae if (text := describe(scan, v))]
+    print("\n".join([*sick, str(path)]))
+    return 0
+
+
+def _run_cohort(options: argparse.Namespace) -> int:
+    if options.scans < 2:
+        raise ConfigError(
+            "--scans must be 2 or more, one to train with and one to validate; for one, use vertseg phantom scan."
+        )
+    if options.workers < 1:
+        raise ConfigError("--workers must be 1 or more.")
+    config = _config(options)
+    from vertseg.phantom.cohort import CohortSpec, make_cohort
+
+    spec = CohortSpec(options.scans, options.seed, config)
+    with _progress(options.quiet) as report:
+        made = make_cohort(options.output, spec, options.workers, report)
+    print(
+        f"{options.output}: {spec.scans} scans, {made} of them made now; index.json, leak.csv, contact_sheet.png"
+    )
+    return 0
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr with the time left."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    bars = Progress(
+        TextColumn("scans"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+        TimeRemainingColumn(), console=Console(stderr=True), disable=quiet,
+    )  # fmt: skip
+    task = bars.add_task("scans", total=None)
+    with bars:
+        yield lambda done, total: bars.update(task, completed=done, total=total, visible=total > 0)
+
+
 def _config(options: argparse.Namespace) -> "ScanConfig":
     if options.seed < 0:
         raise ConfigError("--seed must be 0 or more.")
+    spacing = _spacing(options.spacing)
     if options.device == "cuda":
         import torch
 
@@ -68,9 +161,9 @@ def _config(options: argparse.Namespace) -> "ScanConfig":
 
     return ScanConfig(
         field=options.field,
-        spacing_mm=_spacing(options.spacing),
+        spacing_mm=spacing,
         pathology=0.0 if options.healthy else 1.0,
-        case=options.case,
+        case=getattr(options, "case", "random"),
         device=options.device,
     )
 
@@ -87,31 +180,3 @@ def _spacing(text: str | None) -> tuple[float, float, float] | None:
     if not all(0.3 <= s <= 10 for s in (x, y, z)):
         raise ConfigError(f"--spacing '{text}' must lie between 0.3 and 10 mm.")
     return x, y, z
-
-
-def label_path(image: Path, name: str) -> Path:
-    """Where a label map lies beside its image: `scan.nii.gz` -> `scan_level.nii.gz`."""
-    ending = ".nii.gz" if image.name.endswith(".nii.gz") else ".nii"
-    return image.with_name(f"{image.name.removesuffix(ending)}_{name}{ending}")
-
-
-def write_scan(scan: "PhantomScan", image: Path) -> None:
-    """Write CT (int16), `_level`, `_tissue` and finding maps, and `.json` with the truth per vertebra."""
-    from vertseg.io.atomic import write_text
-    from vertseg.io.nifti import write_nifti
-    from vertseg.volume import Volume
-
-    maps = {"level": scan.level, "tissue": scan.tissue, **scan.findings}
-    for name, volume in maps.items():
-        write_nifti(label_path(image, name), volume)
-    truth = {"seed": scan.seed, "vertebrae": [_record(v) for v in scan.vertebrae]}
-    write_text(image.with_name(image.name.split(".nii")[0] + ".json"), json.dumps(truth, indent=1))
-    write_nifti(image, Volume(np.rint(scan.hu.array).astype(np.int16), scan.hu.affine))
-
-
-def _record(vertebra: "PhantomVertebra") -> dict[str, Any]:
-    record = {"level": level_name(vertebra.level)}
-    for key, value in asdict(vertebra).items():
-        if key != "level":
-            record[key] = np.round(value, 4).tolist() if isinstance(value, np.ndarray) else round(value, 4)
-    return record

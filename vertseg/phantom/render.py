@@ -10,7 +10,7 @@ from vertseg.phantom.bones import add_bars, add_sacral_bodies, paint_layer, pain
 from vertseg.phantom.canvas import BoneLayer, Canvas
 from vertseg.phantom.marrow import GRAIN_MM
 from vertseg.phantom.sacrum import sacrum_bars
-from vertseg.phantom.scanner import acquire, expose
+from vertseg.phantom.scanner import Acquisition, acquire, expose
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.skeleton import pelvis_bars, rib_bars, upper_bars
 from vertseg.phantom.soft_tissue import paint_soft_tissue
@@ -72,10 +72,14 @@ def render_scan(seed: int, config: ScanConfig | None = None) -> PhantomScan:
     """
     config = config or ScanConfig()
     anatomy = draw_anatomy(seed, config)
-    acquisition = acquire(anatomy, config)
-    canvas = Canvas(acquisition.grid, acquisition.patient_from_world, acquisition.psf_mm, config.device)
+    return render_acquired(anatomy, acquire(anatomy, config), config.device)
+
+
+def render_acquired(anatomy: Anatomy, acquisition: Acquisition, device: str) -> PhantomScan:
+    """A patient's scan as `render_scan` gives it, on the grid of an acquisition of one's own choice."""
+    canvas = Canvas(acquisition.grid, acquisition.patient_from_world, acquisition.psf_mm, device)
     sheet = paint_patient(canvas, anatomy)
-    hu = expose(canvas.hu, acquisition, seed)
+    hu = expose(canvas.hu, acquisition, anatomy.seed)
     affine = acquisition.grid.affine
     world = np.linalg.inv(acquisition.patient_from_world)
     seen = {int(n) for n in torch.unique(sheet.level)}
@@ -85,4 +89,6 @@ def render_scan(seed: int, config: ScanConfig | None = None) -> PhantomScan:
         return Volume(t.cpu().numpy(), affine)
 
     findings = {name: volume(sheet.findings[i]) for i, name in enumerate(FINDINGS)}
-    return PhantomScan(volume(hu.float()), volume(sheet.level), volume(sheet.tissue), findings, truth, seed)
+    return PhantomScan(
+        volume(hu.float()), volume(sheet.level), volume(sheet.tissue), findings, truth, anatomy.seed
+    )

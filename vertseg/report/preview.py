@@ -8,15 +8,14 @@ from numpy.typing import NDArray
 
 from vertseg.inference.findings import Findings
 from vertseg.labels import FINDING_COLOURS, LEVEL_NAMES, SACRUM, level_colour, level_name
-from vertseg.report.planes import Plane, axial_plane, column_planes, worst
+from vertseg.planes import Plane
+from vertseg.report.planes import axial_plane, column_planes, worst
 from vertseg.volume import Volume
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WINDOW_HU = (-250.0, 750.0)
-_LEVEL_ALPHA = 0.33
-_FINDING_ALPHA = 0.75
 _BACKGROUND = "#101014"
 
 
@@ -48,14 +47,8 @@ def draw_preview(findings: Findings, scan: Volume, path: Path, reference: Volume
 
 
 def _draw(plane: Plane, ax: "Axes", findings: Findings, scan: Volume, reference: Volume | None) -> None:
-    low, high = _WINDOW_HU
-    grey = np.clip((plane.sampled(scan, 1, -1024.0) - low) / (high - low), 0, 1)
-    levels = plane.sampled(findings.levels, 0, 0.0).astype(int)
-    picture = np.repeat(grey[..., None], 3, axis=2)
-    for number in np.unique(levels[levels > 0]):
-        _blend(picture, levels == number, level_colour(int(number)), _LEVEL_ALPHA)
-    for name, colour in FINDING_COLOURS.items():
-        _blend(picture, plane.sampled(findings.masks[name], 0, 0.0) > 0, colour, _FINDING_ALPHA)
+    picture = plane.grey(scan, _WINDOW_HU)
+    levels = plane.overlay(picture, findings.levels, findings.masks)
     ax.imshow(picture, interpolation="bilinear", aspect="equal")
     if reference is not None:
         drawn = plane.sampled(reference, 0, 0.0)
@@ -64,13 +57,8 @@ def _draw(plane: Plane, ax: "Axes", findings: Findings, scan: Volume, reference:
                 ax.contour(drawn == number, levels=[0.5], colors="white", linewidths=0.8)
     _name_levels(ax, levels)
     ax.set_title(plane.title, color="white", fontsize=11)
-    _name_edges(ax, plane, grey.shape)
+    _name_edges(ax, plane, picture.shape)
     ax.set_axis_off()
-
-
-def _blend(picture: NDArray[Any], mask: NDArray[np.bool_], rgb: tuple[int, int, int], alpha: float) -> None:
-    colour = np.array(rgb, dtype=np.float32) / 255.0
-    picture[mask] = (1 - alpha) * picture[mask] + alpha * colour
 
 
 def _name_levels(ax: "Axes", levels: NDArray[np.int_]) -> None:
