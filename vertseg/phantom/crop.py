@@ -9,14 +9,13 @@ from torch import Tensor
 from vertseg.labels import CERVICAL, FINDINGS, LUMBAR, THORACIC, LocateClass
 from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.canvas import Canvas
+from vertseg.phantom.leak import draw_plan, injected, leak_array, plan_array
 from vertseg.phantom.pathology import redrawn
-from vertseg.phantom.provisional_leak import draw_plan, leak_probabilities
 from vertseg.phantom.render import paint_patient
 from vertseg.phantom.scanner import crop_acquisition, scan_crop
 from vertseg.phantom.shapes import waves
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.types import Anatomy, ExamineCrop, ScanConfig, VertebraShape
-from vertseg.phantom.vertebra import WALL_SHELL_MM
 from vertseg.preprocess import crop_centre
 from vertseg.volume import Grid, crop_grid
 
@@ -60,11 +59,20 @@ def _marker(canvas: Canvas, sheet: LabelSheet, level: int, rng: np.random.Genera
 
 
 def render_crop(
-    seed: int, shape: tuple[int, int, int] = (64, 64, 64), spacing_mm: float = 1.5, device: str = "cpu"
+    seed: int,
+    shape: tuple[int, int, int] = (64, 64, 64),
+    spacing_mm: float = 1.5,
+    device: str = "cpu",
+    inject: bool = True,
 ) -> ExamineCrop:
     """One vertebra with neighbours in its own frame (right, anterior, up), with all labels of that vertebra.
 
-    The leak labels follow `provisional_leak`, a hand-made rule.
+    Args:
+        seed: the patient, the vertebra, the scan and the plan.
+        shape: voxels (X, Y, Z).
+        spacing_mm: voxel edge.
+        device: torch device.
+        inject: simulate the plan for the leak labels, which takes as long as the rest; else they are NaN.
     """
     rng = np.random.default_rng([seed, 7])
     anatomy, target = _patient(seed, rng, device)
@@ -78,14 +86,10 @@ def render_crop(
     tissue = torch.where(tissue > int(LocateClass.POSTERIOR), torch.zeros_like(tissue), tissue)
     findings = sheet.findings * mine
     findings[FINDINGS.index("cement")] = (sheet.cement_level == target.level).to(torch.uint8)
-    wall = (
-        float(findings[FINDINGS.index("posterior_wall_defect")].sum()) * grid.voxel_volume_mm3 / WALL_SHELL_MM
-    )
     plan = draw_plan(rng)
-    chances = leak_probabilities(target, wall, anatomy.hu["trabecular"], plan)
-    leak = (rng.random(len(chances)) < chances).astype(np.float32)
+    injection = injected(anatomy, target, plan, int(rng.integers(2**31)), device) if inject else None
     marker = _marker(canvas, sheet, target.level, rng)
     return ExamineCrop(
         image.float().cpu().numpy(), tissue.cpu().numpy(), marker.cpu().numpy(), findings.cpu().numpy(),
-        target.level, leak, plan.astype(np.float32), seed,
+        target.level, leak_array(injection), plan_array(plan), seed,
     )  # fmt: skip

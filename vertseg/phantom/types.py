@@ -154,7 +154,8 @@ class ExamineCrop:
         tissue: (X, Y, Z) uint8 `vertseg.labels.Tissue` of this vertebra.
         marker: (X, Y, Z) float32 in [0, 1], this vertebra as the locate network would mark it.
         findings: (F, X, Y, Z) uint8 in the order of `vertseg.labels.FINDINGS`.
-        leak: (4,) float32 of 0 and 1 by `vertseg.labels.LEAK_ROUTES`; a provisional synthetic rule.
+        leak: (4,) float32 of 0 and 1 by `vertseg.labels.LEAK_ROUTES`; by the injection
+            simulator; NaN where nothing was injected.
         plan: (3,) float32 volume in ml, viscosity index, approach index.
     """
 
