@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vertseg.phantom.shapes import coverage, smooth_min, stack_points
+from vertseg.phantom.shapes import coverage, stack_points
 from vertseg.phantom.types import Array
 from vertseg.volume import Grid
 
@@ -130,6 +130,14 @@ class Lattice:
             out.append(value)
         return tuple(out)
 
+    def place_of(self, box: Box) -> Box:
+        """Slices of arrays on this lattice that hold a box of voxels and a point around it."""
+        slices = []
+        for voxels, knots in zip(box, self._axes, strict=True):
+            first = max(0, int(np.searchsorted(knots, voxels.start, "right")) - 1)
+            slices.append(slice(first, min(len(knots), int(np.searchsorted(knots, voxels.stop - 1)) + 1)))
+        return (slices[0], slices[1], slices[2])
+
     def cut(self, near: Tensor) -> tuple[Box, Box, "Lattice"] | None:
         """The part of the lattice whose cells touch a marked point, None if nothing is marked.
 
@@ -164,19 +172,3 @@ class Lattice:
         at = np.arange(voxels.start, voxels.stop)[:, None]
         hats = np.clip(1.0 - np.abs(at - knots[None]) / stride, 0.0, 1.0)
         return torch.tensor(hats, dtype=torch.float32, device=self._canvas.device)
-
-
-class BoneLayer:
-    """Union of bars of one kind, with the cortex thickness that goes with the nearest bar."""
-
-    def __init__(self, canvas: Canvas) -> None:
-        self.distance = torch.full(canvas.grid.shape, FAR_MM, device=canvas.device)
-        self.cortex = torch.full(canvas.grid.shape, 1.0, device=canvas.device)
-        self.empty = True
-
-    def add(self, distance: Tensor, cortex_mm: float, box: Box) -> None:
-        """Join a shape to the union within a box."""
-        old = self.distance[box]
-        self.cortex[box] = torch.where(distance < old, torch.full_like(old, cortex_mm), self.cortex[box])
-        self.distance[box] = smooth_min(old, distance, 1.5)
-        self.empty = False

@@ -4,20 +4,22 @@ import numpy as np
 
 from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.layers import Tube, lay_blob, lay_tube
+from vertseg.phantom.pelvic_frame import pelvis_pose
 from vertseg.phantom.shoulder import shoulder_points
 from vertseg.phantom.spine_frame import SpineFrame
 from vertseg.phantom.tissues import Tissues
+from vertseg.phantom.torso import Torso
 from vertseg.phantom.types import Anatomy, Array
 
 
 def paint_hips(canvas: Canvas, frame: SpineFrame, anatomy: Anatomy, tissues: Tissues) -> None:
-    """Gluteal muscles in layers with fat between, iliacus, iliopsoas, piriformis, thighs, pelvic floor."""
-    k = anatomy.trunk["pelvis_scale"]
+    """Iliacus, iliopsoas, piriformis, obturator, pelvic floor and thighs; the trunk's wall holds the buttocks."""
+    matrix, k = pelvis_pose(anatomy)
     weak = tissues.muscle - 35.0 * tissues.infiltration
     for side in (-1.0, 1.0):
 
         def path(*spots: tuple[float, float, float], s: float = side) -> Array:
-            return np.array([[s * x * k, y * k, z * k] for x, y, z in spots])
+            return np.array([[s * x * k, y * k, z * k] for x, y, z in spots]) @ matrix.T
 
         lay_tube(
             canvas, Tube(path((112, -6, -190), (106, -2, -430)), np.array([66.0, 62.0])), tissues.fat + 8.0
@@ -26,31 +28,21 @@ def paint_hips(canvas: Canvas, frame: SpineFrame, anatomy: Anatomy, tissues: Tis
             lay_tube(
                 canvas, Tube(path((x, y, -150), (x - 4, y, -430)), np.array([r - 4.0, r])), tissues.muscle
             )
-        # Gluteus maximus runs from the back of the crest to below the trochanter, medius lies under it.
-        for i, shift in enumerate((0.0, 1.0, 2.0, 3.0)):
-            run = path(
-                (36 + 4 * i, -82 - 3 * shift, -8 - 26 * shift),
-                (96 + 5 * i, -70, -78 - 22 * shift),
-                (132, -28, -122 - 14 * i),
-            )
-            lay_tube(canvas, Tube(run, np.array([9.0, 15.0, 11.0])), weak)
-        for spot in ((106, -14, 4), (112, 14, -2), (100, -34, -8)):
-            lay_tube(canvas, Tube(path(spot, (136, -8, -98)), np.array([11.0, 15.0])), weak)
         lay_tube(
             canvas,
             Tube(path((94, 2, 12), (92, 16, -40), (84, 34, -90)), np.array([12.0, 15.0, 17.0])),
             tissues.muscle,
         )
-        lay_tube(canvas, Tube(path((80, -14, 0), (86, 10, -46)), np.array([10.0, 12.0])), tissues.muscle)
+        lay_tube(canvas, Tube(path((84, -14, 4), (90, 22, -40)), np.array([10.0, 12.0])), tissues.muscle)
         lay_tube(canvas, Tube(path((26, -66, -62), (110, -24, -92)), np.array([10.0, 8.0])), weak)
         lay_tube(canvas, Tube(path((66, -6, -104), (58, 30, -118)), np.array([11.0, 10.0])), tissues.muscle)
         lay_tube(canvas, Tube(path((12, 40, -150), (8, -30, -150)), np.array([7.0, 7.0])), tissues.muscle)
 
 
-def paint_shoulders(canvas: Canvas, frame: SpineFrame, anatomy: Anatomy, tissues: Tissues) -> None:
+def paint_shoulders(canvas: Canvas, torso: Torso, anatomy: Anatomy, tissues: Tissues) -> None:
     """Deltoid, muscles on the scapula, pectorals, trapezius; the arm beside the body or raised."""
     for side in (-1.0, 1.0):
-        points = shoulder_points(anatomy, side)
+        points = shoulder_points(torso, anatomy, side)
         if points is None or canvas.box(np.stack(list(points.values())), 130.0) is None:
             continue
         joint, elbow, neck = points["head"], points["elbow"], points["neck"]

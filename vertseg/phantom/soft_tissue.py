@@ -6,6 +6,8 @@ from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.limbs import paint_hips, paint_neck, paint_shoulders
 from vertseg.phantom.organs import paint_organs
 from vertseg.phantom.paraspinal import paint_back_muscles
+from vertseg.phantom.ribs import paint_cartilages
+from vertseg.phantom.skull import paint_head
 from vertseg.phantom.spine_frame import SpineFrame
 from vertseg.phantom.table import paint_table
 from vertseg.phantom.tissues import tissues_of
@@ -20,11 +22,13 @@ def paint_soft_tissue(canvas: Canvas, anatomy: Anatomy) -> None:
     tissues = tissues_of(anatomy)
     frame, torso = SpineFrame(anatomy, canvas.device), Torso(anatomy, canvas.device)
     chest = Chest(torso, anatomy)
-    paint_shoulders(canvas, frame, anatomy, tissues)
+    paint_shoulders(canvas, torso, anatomy, tissues)
     paint_trunk(canvas, torso, anatomy, tissues)
     paint_hips(canvas, frame, anatomy, tissues)
     paint_chest(canvas, chest, anatomy, tissues)
     paint_neck(canvas, frame, anatomy, tissues)
+    paint_cartilages(canvas, torso, anatomy, tissues)
+    paint_head(canvas, anatomy, tissues.muscle)
     paint_bowel(canvas, torso, frame, anatomy, tissues)
     paint_organs(canvas, chest, frame, anatomy, tissues)
     paint_back_muscles(canvas, frame, anatomy, tissues)

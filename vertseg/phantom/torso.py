@@ -76,7 +76,10 @@ class Torso:
         tips = np.array([_spinous_tip(s) for s in reversed(anatomy.vertebrae)])
         order = np.argsort(tips[:, 2])
         tip_y = np.interp(self.z, tips[order, 2], tips[order, 1])
-        tip_y = np.where(self.z < tips[order[0], 2], tips[order[0], 1] - 10.0, tip_y)
+        # Below the column: the sacrum's back, then the buttocks.
+        low = float(tips[order[0], 2])
+        seat = np.interp(self.z, [-150.0, -95.0, -45.0, low], [-84.0, -88.0, -74.0, float(tips[order[0], 1])])
+        tip_y = np.where(self.z < low, seat, tip_y)
         on_back = self._along(
             (-150, 1.6), (-60, 1.25), (0, 1.1), (lumbar, 1.0), (t[10], 0.6), (t[3], 0.6), (neck, 0.5)
         )
@@ -94,11 +97,13 @@ class Torso:
             (t[5], wide), (t[3], shoulder), (t[1], shoulder * 0.86), (neck + 6, 74.0), (neck + 50, 62.0),
             (self.z[-1] - 190, 66.0), (self.z[-1] - 150, 78.0), (self.z[-1], 78.0), smooth_mm=9.0,
         )  # fmt: skip
-        deep = float(np.interp(lumbar, self.z, c["skin_back"])) + 2 * trunk["half_depth"]
+        # Nobody is as flat as two independent draws can make him.
+        depth = 2 * float(np.clip(trunk["half_depth"], 0.62 * wide, 0.86 * wide))
+        deep = float(np.interp(lumbar, self.z, c["skin_back"])) + depth
         belly = float(rng.normal(0.0, 8.0)) + 0.25 * fat
         t9 = deep - 4.0
         at = {n: float(np.interp(h, self.z, c["skin_back"])) for n, h in t.items()}
-        upper = min(2 * trunk["half_depth"], 262.0)
+        upper = float(np.clip(depth, 238.0, 285.0))
         c["skin_front"] = self._along(
             (-460, deep - 46), (-120, deep - 34), (-40, deep - 6), (lumbar, deep + belly), (t[9], t9),
             (t[7], at[7] + 0.93 * upper), (t[5], at[5] + 0.87 * upper), (t[3], at[3] + 0.74 * upper),
@@ -128,7 +133,7 @@ class Torso:
             *((z, float(np.interp(z, self.z, c["spine_y"])) - 44.0) for z in t.values())
         )
         room = c["skin_front"] - c["fat_front"] - 11.0 - c["cage_back"]
-        depth = self._along(*((t[n], s * 205.0) for n, s in _CAGE_DEPTH if n in t))
+        depth = self._along(*((t[n], s * 215.0) for n, s in _CAGE_DEPTH if n in t))
         c["cage_front"] = c["cage_back"] + np.minimum(room, depth)
 
     def at(self, z: Tensor) -> dict[str, Tensor]:

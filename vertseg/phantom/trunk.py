@@ -52,12 +52,14 @@ def paint_trunk(canvas: Canvas, torso: Torso, anatomy: Anatomy, tissues: Tissues
         neck = torch.sigmoid((z - neck_z) / 8.0)
         wall = _wall_thickness(rows, u, v) * (1 - neck) + 14.0 * neck
         # The back muscles fill the gutter beside the column, so that the cavity begins in front of it.
-        gutter = (
-            rows["spine_y"] - 12.0 - p[..., 1] + 0.25 * (p[..., 0] - rows["spine_x"]).abs().clamp(max=90.0)
-        )
-        inner = smooth_max(outer + wall, gutter - 16.0, 10.0)
+        beside = (p[..., 0] - rows["spine_x"]).abs()
+        gutter = rows["spine_y"] - 27.0 - p[..., 1] - 0.08 * (beside - 45.0).clamp(0.0, 50.0)
+        # Below the crest the buttocks fill the wall as far as the wing of the hip bone.
+        seat = torch.sigmoid((10.0 - z) / 9.0) * torch.sigmoid((0.2 - v) * 9.0)
+        wall = wall + (26.0 + 14.0 * (u.abs() - 0.3).clamp(0.0, 0.5)) * seat
+        inner = smooth_max(outer + wall, gutter, 10.0)
         inner = torch.maximum(inner, z - torso.neck_z + 4.0)
-        planes = _planes(outer, wall, v, chest + neck)
+        planes = torch.minimum(_planes(outer, wall, v, chest + neck + seat), _buttock(outer, p, phase, seat))
         out.append(Layer(planes, tissues.fat + 18.0))
         out.append(Layer(inner, tissues.fat + 7.0 * waves(p, phase, 31.0)))
         return out
@@ -79,6 +81,15 @@ def _planes(outer: Tensor, wall: Tensor, v: Tensor, above: Tensor) -> Tensor:
     first, second = (outer + 0.42 * wall).abs(), (outer + 0.74 * wall).abs()
     away = 40.0 * above + 12.0 * (v.abs() - 0.55).clamp_min(0.0)
     return torch.minimum(first, second) - 0.55 + away
+
+
+def _buttock(outer: Tensor, p: Tensor, phase: tuple[float, float, float], seat: Tensor) -> Tensor:
+    """Fat between gluteus maximus, medius and minimus, and clefts between the bundles of the maximus."""
+    wavy = outer + 4.0 * waves(p, phase, 60.0)
+    sheets = torch.minimum((wavy + 19.0).abs() - 0.9, (wavy + 36.0).abs() - 0.5)
+    slant = p[..., 2] + 0.9 * p[..., 0].abs()
+    clefts = torch.maximum(6.5 * (torch.sin(slant * (6.2832 / 26.0)) - 0.93).neg(), -wavy - 19.0)
+    return torch.minimum(sheets, clefts) + 30.0 * (1 - seat)
 
 
 class Chest:
