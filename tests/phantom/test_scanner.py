@@ -8,8 +8,9 @@ import torch
 
 from vertseg.phantom.acquisition import Acquisition, Quality, acquire, crop_acquisition, draw_quality
 from vertseg.phantom.anatomy import draw_anatomy
+from vertseg.phantom.crop_scan import scan_crop
 from vertseg.phantom.kernel import KERNELS
-from vertseg.phantom.scanner import expose, scan_crop, without_noise
+from vertseg.phantom.scanner import expose, without_noise
 from vertseg.phantom.types import ScanConfig
 from vertseg.phantom.view import ODD_POSE_RATE, Outside, draw_pose, draw_slices
 from vertseg.volume import Grid
@@ -60,14 +61,51 @@ def test_noise_of_soft_kernels_is_a_clinics() -> None:
     assert np.median([q.noise_hu for q in drawn if q.kernel.f50 > 6.2]) > 2.2 * np.median(soft)
 
 
-def test_crops_cover_their_box_with_no_finer_voxels() -> None:
-    for seed in range(40):
+def test_crops_lie_inside_their_scan_and_its_voxels_are_no_finer() -> None:
+    tilted = 0
+    for seed in range(60):
         scan = crop_acquisition(CROP, np.random.default_rng(seed))
-        assert np.allclose(scan.grid.corners_mm(), CROP.corners_mm())
-        assert (np.array(scan.grid.shape) <= CROP.shape).all()
+        vox = scan.grid.voxel(CROP.corners_mm())
+        assert (vox > -0.51).all() and (vox < np.array(scan.grid.shape) - 0.49).all()
+        assert (np.array(scan.grid.spacing_mm) > 0.999).all()
         assert scan.quality.noise_hu > 0
-    asked = crop_acquisition(CROP, np.random.default_rng(1), (2.0, 2.0, 4.0))
-    assert asked.grid.shape == (24, 20, 11)
+        slope = scan.grid.affine[2, 1] / scan.grid.affine[1, 1]
+        assert abs(slope) <= np.tan(np.deg2rad(28.01))
+        assert slope == 0 or max(scan.quality.slice_mm, scan.grid.spacing_mm[2]) > 1.3
+        tilted += slope != 0
+    assert 20 < tilted < 50
+
+
+def test_oblique_slices_show_a_plate_in_their_plane_evenly() -> None:
+    """A thin plate in the slices' plane is equally bright everywhere; one across it is, slice by slice, not."""
+    grid = Grid((24, 60, 60), np.eye(4))
+    scan = next(
+        a for a in (crop_acquisition(grid, np.random.default_rng(s), (1.0, 1.0, 4.0)) for s in range(50))
+        if abs(a.grid.affine[2, 1]) > 0.3
+    )  # fmt: skip
+    slope = scan.grid.affine[2, 1] / scan.grid.affine[1, 1]
+    clean = without_noise(replace(scan, quality=replace(scan.quality, slice_mm=4.0)))
+    y, z = torch.meshgrid(torch.arange(60.0) - 29.5, torch.arange(60.0) - 29.5, indexing="ij")
+    uneven = {}
+    for name, height in (("in", z - slope * y), ("across", z + slope * y)):
+        plate = 1000.0 * (1.5 - height.abs()).clamp(0.0, 1.0)
+        image = scan_crop(plate.expand(24, -1, -1).contiguous(), grid, clean, 0)[12, 10:50]
+        uneven[name] = float(
+            image.sum(1).std() / image.sum(1).mean() + image.amax(1).std() / image.amax(1).mean()
+        )
+    assert uneven["in"] < 0.15
+    assert uneven["across"] > 2 * uneven["in"]
+
+
+def test_painted_planes_lie_around_the_middle_of_each_slice() -> None:
+    config = ScanConfig(field="lumbar", spacing_mm=(1.0, 1.0, 5.0))
+    scan = acquire(draw_anatomy(2, config), config)
+    assert scan.planes == 3
+    painted = scan.painted_grid()
+    assert np.allclose(painted.corners_mm(), scan.grid.corners_mm())
+    assert np.allclose(painted.world((3.0, 4.0, 3 * 7 + 1)), scan.grid.world((3.0, 4.0, 7.0)))
+    cubic = ScanConfig(field="lumbar", spacing_mm=(3.0, 3.0, 3.0))
+    assert acquire(draw_anatomy(2, cubic), cubic).planes == 1
 
 
 def test_scan_of_a_crop_keeps_shape_and_place() -> None:
@@ -75,7 +113,7 @@ def test_scan_of_a_crop_keeps_shape_and_place() -> None:
     hu[16:32, 12:28, 14:30] = 400.0
     for seed in range(12):
         scan = crop_acquisition(CROP, np.random.default_rng(seed))
-        image = scan_crop(hu, replace(without_noise(scan), motion=None), seed)
+        image = scan_crop(hu, CROP, replace(without_noise(scan), motion=None), seed)
         assert image.shape == hu.shape
         weight = (image - 40.0).clamp_min(0.0)
         centre = [float((weight.sum([d for d in range(3) if d != a]) * torch.arange(n)).sum() / weight.sum())
@@ -88,8 +126,8 @@ def test_the_same_seed_gives_the_same_image() -> None:
     hu[20:24, 20:24, 10:20] = 6000.0
     for seed in range(4):
         scan = crop_acquisition(CROP, np.random.default_rng(seed))
-        assert torch.equal(scan_crop(hu, scan, 7), scan_crop(hu, scan, 7))
-        assert not torch.equal(scan_crop(hu, scan, 7), scan_crop(hu, scan, 8))
+        assert torch.equal(scan_crop(hu, CROP, scan, 7), scan_crop(hu, CROP, scan, 7))
+        assert not torch.equal(scan_crop(hu, CROP, scan, 7), scan_crop(hu, CROP, scan, 8))
 
 
 def test_values_fit_12_bits_and_the_circle_is_padded() -> None:
@@ -111,5 +149,5 @@ def test_a_gpu_gives_the_same_scan() -> None:
     hu[20:24, 20:24, 10:20] = 6000.0
     for seed in range(4):
         scan = crop_acquisition(CROP, np.random.default_rng(seed))
-        gpu = scan_crop(hu.cuda(), scan, 7).cpu()
-        assert (gpu - scan_crop(hu, scan, 7)).abs().max() < 0.5
+        gpu = scan_crop(hu.cuda(), CROP, scan, 7).cpu()
+        assert (gpu - scan_crop(hu, CROP, scan, 7)).abs().max() < 0.5

@@ -60,6 +60,24 @@ class Acquisition:
     body_mm: tuple[float, float] = (350.0, 230.0)
     outside: Outside | None = None
 
+    @property
+    def planes(self) -> int:
+        """Planes to paint in each slice, an odd number; more than one where slices are thick beside pixels."""
+        x, _, z = self.grid.spacing_mm
+        count = max(1, round(z / max(x, 2.0)))
+        return count + 1 - count % 2
+
+    def painted_grid(self) -> Grid:
+        """The grid with `planes` voxels for each slice, over the same box: for `expose` to take the profile from.
+
+        Every slice's middle is a voxel's middle, so labels of the slices are `[:, :, planes // 2 :: planes]`.
+        """
+        x, y, z = self.grid.shape
+        affine = self.grid.affine.copy()
+        affine[:3, 2] /= self.planes
+        affine[:3, 3] = self.grid.world((0.0, 0.0, -(self.planes - 1) / 2 / self.planes))
+        return Grid((x, y, z * self.planes), affine)
+
 
 _COARSE_MM = 1.3
 
@@ -109,33 +127,52 @@ def acquire(anatomy: Anatomy, config: ScanConfig) -> Acquisition:
     )  # fmt: skip
 
 
+_TILT_DEG, _STEEPEST_DEG = 12.0, 28.0
+
+
+def _scan_grid(crop: Grid, wanted_mm: Array, slope: float) -> Grid:
+    """Voxels of about the wanted size over a crop's box, slices rising by `slope` toward the front.
+
+    With a slope the box is sheared and reaches beyond the crop's above and below, so that all of the crop
+    lies inside.
+    """
+    own, count = np.asarray(crop.spacing_mm), np.asarray(crop.shape)
+    shape = np.maximum(8, np.round(count * own / np.maximum(own, wanted_mm))).astype(int)
+    step = count * own / shape
+    axes = crop.affine[:3, :3] / own
+    rise = abs(slope) * count[1] * own[1]
+    shape[2] += int(np.ceil(rise / step[2]))
+    affine = np.eye(4)
+    affine[:3, :3] = axes * step
+    affine[:3, 1] += axes[:, 2] * (slope * step[1])
+    affine[:3, 3] = crop.world((count - 1) / 2) - affine[:3, :3] @ ((shape - 1) / 2)
+    return Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
+
+
 def crop_acquisition(
     grid: Grid, rng: np.random.Generator, spacing: tuple[float, float, float] | None = None
 ) -> Acquisition:
-    """How a vertebra's crop was taken: scans as `acquire` draws them, over the crop's box and along its axes.
+    """How a vertebra's crop was taken: scans as `acquire` draws them, over the crop's box.
 
     Pixels and increments finer than the crop's voxels were resampled to these; longer increments, and longer
-    pixels in one of six crops, give a coarser grid than the crop's (see `scan_crop`).
+    pixels in one of six crops, give a coarser grid than the crop's (see `scan_crop`). As vertebrae stand
+    askew in the scanner, slices thicker than the crop's voxels cut it at an angle, to front or back.
 
     Args:
-        grid: the crop.
+        grid: the crop, its axes right, anterior and up.
         rng: draws.
         spacing: of the scan in mm, at least the crop's; None draws it.
     """
-    own = np.asarray(grid.spacing_mm)
+    own = grid.spacing_mm
     slice_mm, increment = draw_slices(rng)
     coarse, wide = rng.random() < 1 / 6, float(rng.uniform(1.4, 3.2))
     drawn = (wide, wide, max(wide, increment)) if coarse else (0.0, 0.0, increment)
-    shape = np.maximum(8, np.round(np.asarray(grid.shape) * own / np.maximum(own, spacing or drawn))).astype(
-        int
-    )
-    step = np.asarray(grid.shape) * own / shape
-    affine = grid.affine.copy()
-    affine[:3, :3] = grid.affine[:3, :3] / own * step
-    affine[:3, 3] = grid.world((np.asarray(grid.shape) / shape - 1) / 2)
+    tilt = float(np.clip(rng.normal(0.0, _TILT_DEG), -_STEEPEST_DEG, _STEEPEST_DEG))
+    thick = max(slice_mm, (spacing or drawn)[2]) > 1.3 * own[2]
+    scan = _scan_grid(grid, np.asarray(spacing or drawn), float(np.tan(np.deg2rad(tilt))) if thick else 0.0)
+    step = scan.spacing_mm
     body = (float(rng.uniform(280, 430)), float(rng.uniform(190, 300)))
     return Acquisition(
-        Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine), np.eye(4), float(min(own)),
-        draw_quality(rng, (slice_mm, float(step[2])), float(min(step[:2]))),
+        scan, np.eye(4), min(own), draw_quality(rng, (slice_mm, step[2]), min(step[:2])),
         draw_artefacts(rng), draw_motion(rng), body,
     )  # fmt: skip

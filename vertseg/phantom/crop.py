@@ -7,12 +7,13 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from vertseg.labels import CERVICAL, FINDINGS, LUMBAR, THORACIC, LocateClass
+from vertseg.phantom.acquisition import crop_acquisition
 from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.canvas import Canvas
+from vertseg.phantom.crop_scan import scan_crop
 from vertseg.phantom.leak import draw_plan, injected, leak_array, plan_array
 from vertseg.phantom.pathology import redrawn
 from vertseg.phantom.render import paint_patient
-from vertseg.phantom.scanner import crop_acquisition, scan_crop
 from vertseg.phantom.shapes import waves
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.types import Anatomy, ExamineCrop, ScanConfig, VertebraShape
@@ -80,7 +81,7 @@ def render_crop(
     acquisition = crop_acquisition(grid, rng)
     canvas = Canvas(grid, np.eye(4), acquisition.psf_mm, device)
     sheet = paint_patient(canvas, anatomy)
-    image = scan_crop(canvas.hu, acquisition, seed)
+    image = scan_crop(canvas.hu, grid, acquisition, seed)
     mine = sheet.level == target.level
     tissue = torch.where(mine, sheet.tissue, torch.zeros_like(sheet.tissue))
     tissue = torch.where(tissue > int(LocateClass.POSTERIOR), torch.zeros_like(tissue), tissue)

@@ -80,15 +80,11 @@ def plane_power(
         iterative: as for `noise_power`.
     """
     fx, fy = frequencies
-    total = torch.zeros(fx.shape[0], fy.shape[1], device=fx.device)
-    for i in (-1, 0, 1):
-        for j in (-1, 0, 1):
-            gx, gy = fx + i / steps_mm[0], fy + j / steps_mm[1]
-            smooth = resampling_response(gx, native_mm, steps_mm[0]) * resampling_response(
-                gy, native_mm, steps_mm[1]
-            )
-            total += noise_power(torch.hypot(gx, gy), kernel, iterative) * smooth**2
-    return total
+    folds = torch.tensor([-1.0, 0.0, 1.0], device=fx.device)
+    gx = fx + folds[:, None, None, None] / steps_mm[0]
+    gy = fy + folds[:, None, None] / steps_mm[1]
+    smooth = resampling_response(gx, native_mm, steps_mm[0]) * resampling_response(gy, native_mm, steps_mm[1])
+    return (noise_power(torch.hypot(gx, gy), kernel, iterative) * smooth**2).sum((0, 1))
 
 
 def thickness(

@@ -24,18 +24,10 @@ from vertseg.phantom.noise import (
     thickness,
 )
 
-__all__ = ["Acquisition", "Quality", "acquire", "crop_acquisition", "expose", "scan_crop", "without_noise"]
+__all__ = ["Acquisition", "Quality", "acquire", "crop_acquisition", "expose", "without_noise"]
 
 LOWEST_HU, HIGHEST_HU = -1024.0, 3071.0
 """What 12 bits hold."""
-
-
-def scan_crop(hu: Tensor, acquisition: Acquisition, seed: int) -> Tensor:
-    """A crop (X, Y, Z) as it looks after the scan was interpolated to the crop's voxels."""
-    image = expose(hu, acquisition, seed)
-    if image.shape == hu.shape:
-        return image
-    return F.interpolate(image[None, None], size=hu.shape, mode="trilinear")[0, 0]
 
 
 def expose(hu: Tensor, acquisition: Acquisition, seed: int) -> Tensor:
