@@ -87,7 +87,9 @@ def halving(makes: list[Make], volume_ml: float) -> dict[str, object]:
                     "any_changed": coarse.any_leak != fine.any_leak,
                 }
             )
-        print(f"\rhalving {seed + 1}/{len(makes)}, {len(changed)} changed", end="", file=sys.stderr, flush=True)
+        print(
+            f"\rhalving {seed + 1}/{len(makes)}, {len(changed)} changed", end="", file=sys.stderr, flush=True
+        )
     return {
         "cases": len(makes),
         "volume_ml": volume_ml,

@@ -9,10 +9,11 @@ from scipy.ndimage import map_coordinates
 
 from tests.cement.vertebrae import Make, block_site, elliptic_site
 from vertseg.cement import injection
-from vertseg.cement.injection import inject, leaks_by_label, step_volumes
+from vertseg.cement.injection import inject, leaks_by_label
 from vertseg.cement.parameters import LEAK_THRESHOLD_ML, InjectionParameters
 from vertseg.cement.plan import InjectionPlan
 from vertseg.cement.routes import ROUTES
+from vertseg.cement.stepping import STEP_ML, step_volumes
 from vertseg.errors import ConfigError
 
 HOMOGENEOUS = replace(
@@ -61,7 +62,7 @@ def test_pressure_at_the_tip_is_that_of_a_spherical_source():
     result = inject([site], [InjectionPlan(2.0, "medium")], [0], thick)[0]
     rheology = thick.rheology["medium"]
     radius = (3 * 2e-6 / (4 * np.pi * thick.displacement * 0.9)) ** (1 / 3)
-    growth = 2 ** ((2.0 - 0.15) / thick.flow_ml_min * 60 / rheology.doubling_s)
+    growth = 2 ** ((2.0 - STEP_ML) / thick.flow_ml_min * 60 / rheology.doubling_s)
     # A ball of evenly spread source and radius a: its mean pressure is that of a shell at a / 1.2.
     ball = thick.cannula_mm * 1e-3 / 1.2
     expected = rheology.viscosity_pa_s * growth * thick.flow_ml_min * 1e-6 / 60
@@ -88,8 +89,7 @@ def cohort():
     sites = [elliptic_site(make, 2.0) for make in MAKES for _ in range(EACH)]
     seeds = list(range(len(sites)))
     return {
-        v: inject(sites, [InjectionPlan(VOLUME_ML, v)] * len(sites), seeds)
-        for v in ("low", "medium", "high")
+        v: inject(sites, [InjectionPlan(VOLUME_ML, v)] * len(sites), seeds) for v in ("low", "medium", "high")
     }
 
 

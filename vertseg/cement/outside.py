@@ -52,9 +52,7 @@ def _fill_nearest(
 ) -> None:
     """Fill `amount` (voxels, reach in voxels) into the nearest free voxels of one route's map."""
     voxels, reach = amount
-    window = tuple(
-        slice(max(0, int(c - reach)), int(c + reach) + 2) for c in contact.tolist()
-    )
+    window = tuple(slice(max(0, int(c - reach)), int(c + reach) + 2) for c in contact.tolist())
     start = torch.tensor([w.start for w in window], device=room.device)
     near = torch.nonzero(room[window])
     if not len(near):
