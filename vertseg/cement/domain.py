@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -54,9 +54,7 @@ class Vertebra:
     viscosity_factor: float
 
 
-def prepare(
-    site: InjectionSite, plan: InjectionPlan, seed: int, parameters: InjectionParameters
-) -> Vertebra:
+def prepare(site: InjectionSite, plan: InjectionPlan, seed: int, parameters: InjectionParameters) -> Vertebra:
     """Draw what is hidden and lay out one vertebra.
 
     The venous anatomy, the operator and the cement's batch have streams of their own under `seed`, so that plans
@@ -75,14 +73,17 @@ def prepare(
     seen = Landmarks(
         frame.centre_mm, frame.size_mm, _middle(box.cleft, box, CLEFT_ML), _middle(box.lesion, box, LESION_ML)
     )
-    tips = cannula_tips(plan, seen, operator, parameters)
+    aimed = cannula_tips(plan, seen, operator, parameters)
+    # An operator who sees a cleft leads the needle into it.
+    target = box.cleft if seen.cleft_mm is not None else box.body
     porosity = torch.where(box.cleft, 1.0, parameters.displacement * (1.0 - box.bone_volume.clamp(0.0, 0.9)))
-    corner = torch.as_tensor([n * box.spacing_mm for n in low])
-    tips = torch.as_tensor(tips, dtype=torch.float32)
+    tips = torch.as_tensor(aimed, dtype=torch.float32, device=box.body.device)
+    tips, source = _source(target, tips, box.spacing_mm, parameters.cannula_mm)
+    corner = torch.as_tensor([n * box.spacing_mm for n in low], device=box.body.device)
     return Vertebra(
         low, porosity * box.body * box.voxel_ml, across * box.body, along * box.body,
         resident_viscosity(box, parameters), drain(surface, parameters),
-        _source(box, tips.to(box.body.device), parameters.cannula_mm),
+        source,
         openings_of(box, vessels, surface, parameters), vessels, tips + corner,
         float(np.exp(parameters.rheology_scatter * material.standard_normal())),
     )  # fmt: skip
@@ -101,15 +102,25 @@ def _boxed(site: InjectionSite) -> tuple[InjectionSite, tuple[int, int, int]]:
         for axis in (2, 1, 0):
             pads += [max(0, -low[axis]), max(0, high[axis] - field.shape[axis])]
         padded = F.pad(field, pads)
-        window = tuple(
-            slice(a + max(0, -a), b + max(0, -a)) for a, b in zip(low, high, strict=True)
-        )
+        window = tuple(slice(a + max(0, -a), b + max(0, -a)) for a, b in zip(low, high, strict=True))
         return padded[window]
 
-    changed = {
+    changed: dict[str, Any] = {
         f.name: cut(getattr(site, f.name)) for f in fields(site) if isinstance(getattr(site, f.name), Tensor)
     }
     return replace(site, **changed), (low[0], low[1], low[2])
+
+
+def on_site_grid(field: Tensor, vertebra: Vertebra, site: InjectionSite) -> Tensor:
+    """A field (X, Y, Z) of a batch's box back on the site's own grid, 0 elsewhere."""
+    out = torch.zeros_like(site.bone_volume)
+    into, out_of = [], []
+    for first, box, grid in zip(vertebra.low, vertebra.source.shape, out.shape, strict=True):
+        start, stop = max(0, first), min(grid, first + box)
+        into.append(slice(start, stop))
+        out_of.append(slice(start - first, stop - first))
+    out[tuple(into)] = field[tuple(out_of)]
+    return out
 
 
 def _middle(mask: Tensor | None, site: InjectionSite, least_ml: float) -> NDArray[np.float64] | None:
@@ -119,19 +130,20 @@ def _middle(mask: Tensor | None, site: InjectionSite, least_ml: float) -> NDArra
     return (torch.nonzero(mask).double().mean(0) * site.spacing_mm).cpu().numpy()
 
 
-def _source(site: InjectionSite, tips_mm: Tensor, radius_mm: float) -> Tensor:
-    """Shares of the injection: a ball at each tip, pulled into the body where the tip lies outside (X, Y, Z)."""
-    inside = torch.nonzero(site.body)
-    source = torch.zeros_like(site.bone_volume)
+def _source(target: Tensor, tips_mm: Tensor, spacing_mm: float, radius_mm: float) -> tuple[Tensor, Tensor]:
+    """Tips moved into the target where they lie outside, and a ball of injection at each (X, Y, Z), sum 1."""
+    inside = torch.nonzero(target)
+    source = torch.zeros(target.shape, device=target.device)
+    moved = []
     for tip in tips_mm:
-        distance = (inside * site.spacing_mm - tip).norm(dim=1)
-        distance = (distance - distance.min()) if float(distance.min()) > radius_mm else distance
+        near = inside[(inside * spacing_mm - tip).norm(dim=1).argmin()] * spacing_mm
+        tip = near if float((near - tip).norm()) > spacing_mm else tip
+        distance = (inside * spacing_mm - tip).norm(dim=1)
         # A soft edge, so that a voxel's size does not decide how much of the ball it holds.
-        weight = ((radius_mm - distance) / site.spacing_mm + 0.5).clamp(0.0, 1.0)
-        if not bool((weight > 0).any()):
-            weight = (distance == distance.min()).float()
+        weight = ((radius_mm - distance) / spacing_mm + 0.5).clamp(0.0, 1.0)
         source[tuple(inside.T)] += weight / (weight.sum() * len(tips_mm))
-    return source
+        moved.append(tip.float())
+    return torch.stack(moved), source
 
 
 @dataclass(frozen=True)

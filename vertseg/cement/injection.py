@@ -19,22 +19,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vertseg.cement.domain import Batch, Vertebra, batch, prepare
-from vertseg.cement.parameters import LEAK_THRESHOLD_ML, InjectionParameters, Rheology
+from vertseg.cement.domain import Vertebra, batch, on_site_grid, prepare
+from vertseg.cement.parameters import LEAK_THRESHOLD_ML, InjectionParameters
 from vertseg.cement.plan import InjectionPlan
-from vertseg.cement.pressure import Stencil, solve_pressure
 from vertseg.cement.routes import CANAL_ROUTES, LABEL_OF_ROUTE, ROUTES
 from vertseg.cement.site import InjectionSite
-from vertseg.cement.transport import Flow, place_cement
+from vertseg.cement.stepping import Stepper, step_volumes
 from vertseg.errors import ConfigError
 from vertseg.labels import LEAK_ROUTES
 
-STEP_ML: Final = 0.15
-"""Largest portion placed with one pressure field."""
+_GROUP_ON_CPU: Final = 1
+"""Vertebrae in one batch: on a CPU one alone stays in the cache and gives the same bits in any company."""
 
-_FIRST_STEP_ML: Final = 0.03
-_ENTRANCE_MM: Final = 3.0
-"""Cement counted in an opening as soon as the voxels before it are full: its first millimetres fill within a step."""
+_GROUP_ON_DEVICE: Final = 128
 
 
 @dataclass(frozen=True)
@@ -48,8 +45,7 @@ class Injection:
         pressure_pa: highest pressure at the cannula's tip above that of the veins, during the injection.
         trace_ml: (K,) injected volume after each step.
         trace_leaked_ml: (K, R) cement outside after each step, in the order of `routes.ROUTES`.
-        vessels_mm: wall points (V, 3), in the site's mm, of all openings with their radius and route: see
-            `prepared`.
+        opening_leaked_ml: (E,) cement outside through each opening of `prepared.openings`.
         prepared: the hidden anatomy, for pictures and tests.
     """
 
@@ -59,6 +55,7 @@ class Injection:
     pressure_pa: float
     trace_ml: Tensor
     trace_leaked_ml: Tensor
+    opening_leaked_ml: Tensor
     prepared: Vertebra
 
     @property
@@ -94,17 +91,6 @@ def leaks_by_label(leaked_ml: dict[str, float]) -> dict[str, bool]:
     return {route: volume >= LEAK_THRESHOLD_ML for route, volume in total.items()}
 
 
-def step_volumes(volume_ml: float) -> list[float]:
-    """Portions in ml of an injection; those of a smaller volume are the same but for the last."""
-    portions: list[float] = []
-    left, portion = volume_ml, _FIRST_STEP_ML
-    while left > 1e-6:
-        portions.append(min(portion, left))
-        left -= portions[-1]
-        portion = min(1.35 * portion, STEP_ML)
-    return portions
-
-
 def inject(
     sites: Sequence[InjectionSite],
     plans: Sequence[InjectionPlan],
@@ -132,147 +118,39 @@ def inject(
         return []
     if len({site.spacing_mm for site in sites}) > 1:
         raise ConfigError("Sites of one batch need one voxel size; inject them in groups of equal spacing.")
+    group = _GROUP_ON_CPU if sites[0].body.device.type == "cpu" else _GROUP_ON_DEVICE
+    results: list[Injection] = []
+    for i in range(0, len(sites), group):
+        part = slice(i, i + group)
+        results += _inject_group(sites[part], plans[part], seeds[part], parameters)
+    return results
+
+
+def _inject_group(
+    sites: Sequence[InjectionSite],
+    plans: Sequence[InjectionPlan],
+    seeds: Sequence[int],
+    parameters: InjectionParameters,
+) -> list[Injection]:
     vertebrae = [prepare(s, p, seed, parameters) for s, p, seed in zip(sites, plans, seeds, strict=True)]
-    run = _Run(batch(vertebrae, sites[0].spacing_mm), vertebrae, plans, parameters)
+    cases = batch(vertebrae, sites[0].spacing_mm)
+    stepper = Stepper(cases, vertebrae, plans, parameters)
     for portion in step_volumes(max(p.volume_ml for p in plans)):
-        run.step(portion)
-    return run.results(sites)
-
-
-class _Run:
-    """State of a batch during the injection."""
-
-    def __init__(
-        self,
-        cases: Batch,
-        vertebrae: list[Vertebra],
-        plans: Sequence[InjectionPlan],
-        parameters: InjectionParameters,
-    ) -> None:
-        self._cases, self._vertebrae, self._parameters = cases, vertebrae, parameters
-        device = cases.source.device
-        column = {"dtype": torch.float32, "device": device}
-        self._goal = torch.tensor([[p.volume_ml] for p in plans], **column)  # type: ignore[arg-type]
-        kinds = [parameters.rheology[p.viscosity] for p in plans]
-        factors = torch.tensor([[v.viscosity_factor] for v in vertebrae], **column)  # type: ignore[arg-type]
-        self._rheology = _columns(kinds, factors)
-        self._rate = parameters.flow_ml_min * 1e-6 / 60
-        self._injected = torch.zeros_like(self._goal)
-        self._filled = torch.zeros_like(cases.source)
-        self._leaked = torch.zeros(len(cases.opening_site), device=device)
-        self._pressure = torch.zeros_like(cases.source)
-        self._peak = torch.zeros_like(self._goal)
-        self._trace: list[tuple[Tensor, Tensor]] = []
-        x, y, z = cases.shape
-        self._offsets = (y * z, z, 1)
-
-    def step(self, portion_ml: float) -> None:
-        """Place one portion in every site that has not yet got its volume."""
-        cases = self._cases
-        share = (self._filled / cases.capacity_ml.clamp_min(1e-12)).clamp(0.0, 1.0)
-        cement, stress = self._thickness()
-        flow = self._flow(share, cement, stress)
-        portion = (self._goal - self._injected).clamp(min=0.0, max=portion_ml)
-        self._filled, left = place_cement(
-            flow, cases.contacts, self._filled, cases.capacity_ml, portion, len(self._leaked)
+        stepper.step(portion)
+    boxes = stepper.filled_ml.reshape(-1, *cases.shape)
+    leaked = stepper.by_route().tolist()
+    volumes = torch.stack([v for v, _ in stepper.trace], 1)
+    routes = torch.stack([r for _, r in stepper.trace], 1)
+    return [
+        Injection(
+            filled=on_site_grid(boxes[n], vertebra, site) / site.voxel_ml,
+            leaked_ml=dict(zip(ROUTES, leaked[n], strict=True)),
+            injected_ml=float(stepper.injected_ml[n]),
+            pressure_pa=float(stepper.peak_pa[n]),
+            trace_ml=volumes[n],
+            trace_leaked_ml=routes[n],
+            opening_leaked_ml=stepper.leaked_ml[cases.opening_site == n],
+            prepared=vertebra,
         )
-        self._leaked = self._leaked + left
-        at_tip = (self._pressure * cases.source).sum(1, keepdim=True)
-        self._peak = torch.where(portion > 0, torch.maximum(self._peak, at_tip), self._peak)
-        self._injected = self._injected + portion
-        self._trace.append((self._injected[:, 0], self._by_route()))
-
-    def _thickness(self) -> tuple[Tensor, Tensor]:
-        """Viscosity (Pa s) and yield stress (Pa) of each site's cement now, (N, 1)."""
-        viscosity, stress, doubling = self._rheology
-        seconds = self._injected / self._parameters.flow_ml_min * 60
-        growth = 2 ** (seconds / doubling)
-        return viscosity * growth, stress * growth
-
-    def _flow(self, share: Tensor, cement: Tensor, stress: Tensor) -> Flow:
-        """Solve the pressure and give the flow in shares of the injection rate."""
-        cases = self._cases
-        viscosity = share * cement + (1 - share) * cases.resident_pa_s
-        h = cases.spacing_mm * 1e-3
-        inside = cases.capacity_ml > 0
-        across = torch.where(inside, viscosity / cases.across.clamp_min(1e-30), torch.inf)
-        along = torch.where(inside, viscosity / cases.along.clamp_min(1e-30), torch.inf)
-        links = []
-        for resistance, step in zip((across, across, along), self._offsets, strict=True):
-            link = torch.zeros_like(resistance)
-            link[:, :-step] = 2 * h / (resistance[:, :-step] + resistance[:, step:])
-            links.append(link)
-        stencil = Stencil((links[0], links[1], links[2]), self._offsets)
-        contact = self._contact_conductance(share, cement, stress)
-        sink = cases.drain_m3 * (1 - share) / cases.resident_pa_s * inside
-        at = (cases.contacts.site, cases.contacts.voxel)
-        sink = sink.index_put(at, contact, accumulate=True)
-        self._pressure = solve_pressure(stencil, sink, cases.source * self._rate, self._pressure)
-        p = self._pressure
-        forward = []
-        for link, step in zip(links, self._offsets, strict=True):
-            f = torch.zeros_like(link)
-            f[:, :-step] = link[:, :-step] * (p[:, :-step] - p[:, step:]) / self._rate
-            forward.append(f)
-        out = contact * p[at].clamp_min(0.0) / self._rate
-        return Flow((forward[0], forward[1], forward[2]), self._offsets, cases.source, out)
-
-    def _contact_conductance(self, share: Tensor, cement: Tensor, stress: Tensor) -> Tensor:
-        """Conductance (J,) in m3/(Pa s) of each opening at each voxel that it touches.
-
-        A tube holds marrow until cement comes; then the column of cement resists by its viscosity, and by its
-        yield stress against the pressure of the step before (as a Bingham body in a tube, to first order).
-        """
-        cases, openings, contacts = self._cases, self._cases.openings, self._cases.contacts
-        at = (contacts.site, contacts.voxel)
-        reached = torch.zeros_like(self._leaked).index_add_(0, contacts.opening, contacts.share * share[at])
-        column = reached * _ENTRANCE_MM + self._leaked * 1000 / openings.section_mm2
-        column = torch.minimum(column, openings.length_mm)
-        mu = cement[cases.opening_site, 0]
-        resistance = mu * column + self._parameters.marrow_pa_s * (openings.length_mm - column)
-        free = openings.conductance_m4 / (resistance * 1e-3)
-        held = stress[cases.opening_site, 0] * openings.yield_per_mm * column
-        driving = self._pressure[at]
-        passes = (1 - held[contacts.opening] / driving.clamp_min(1e-9)).clamp(0.0, 1.0)
-        passes = torch.where(held[contacts.opening] > 0, passes, 1.0)
-        return contacts.share * free[contacts.opening] * passes
-
-    def _by_route(self) -> Tensor:
-        """Cement outside (N, R) in ml."""
-        n = len(self._goal)
-        cell = self._cases.opening_site * len(ROUTES) + self._cases.openings.route
-        flat = torch.zeros(n * len(ROUTES), device=self._leaked.device).index_add_(0, cell, self._leaked)
-        return flat.reshape(n, len(ROUTES))
-
-    def results(self, sites: Sequence[InjectionSite]) -> list[Injection]:
-        """One `Injection` per site, on its own grid."""
-        x, y, z = self._cases.shape
-        boxes = self._filled.reshape(-1, x, y, z)
-        leaked = self._by_route().tolist()
-        volumes = torch.stack([v for v, _ in self._trace], 1)
-        routes = torch.stack([r for _, r in self._trace], 1)
-        out = []
-        for n, (site, vertebra) in enumerate(zip(sites, self._vertebrae, strict=True)):
-            filled = torch.zeros_like(site.bone_volume)
-            source = vertebra.source.shape
-            low = [max(0, a) for a in vertebra.low]
-            skip = [l - a for l, a in zip(low, vertebra.low, strict=True)]
-            size = [min(s - k, g - l) for s, k, g, l in zip(source, skip, filled.shape, low, strict=True)]
-            into = tuple(slice(l, l + s) for l, s in zip(low, size, strict=True))
-            out_of = tuple(slice(k, k + s) for k, s in zip(skip, size, strict=True))
-            filled[into] = boxes[n][out_of] / site.voxel_ml
-            out.append(
-                Injection(
-                    filled, dict(zip(ROUTES, leaked[n], strict=True)), float(self._injected[n]),
-                    float(self._peak[n]), volumes[n], routes[n], vertebra,
-                )  # fmt: skip
-            )
-        return out
-
-
-def _columns(kinds: Sequence[Rheology], factors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Viscosity, yield stress and doubling time, each (N, 1)."""
-    table = torch.tensor(
-        [[k.viscosity_pa_s, k.yield_stress_pa, k.doubling_s] for k in kinds], device=factors.device
-    )
-    return table[:, :1] * factors, table[:, 1:2] * factors, table[:, 2:]
+        for n, (site, vertebra) in enumerate(zip(sites, vertebrae, strict=True))
+    ]

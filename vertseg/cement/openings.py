@@ -139,7 +139,8 @@ def _cracks(site: InjectionSite, surface: Surface, parameters: InjectionParamete
     plate = (surface.up[at].abs() > ENDPLATE_SLOPE) | site.endplate_break[at]
     route = torch.where(plate, DISC, torch.where(canal, CORTEX_CANAL, CORTEX_OTHER))
     area = surface.area_mm2[at]
-    gap = parameters.gap_mm
+    lysed = torch.zeros_like(site.body) if site.lesion is None else dilate(site.lesion, 1)
+    gap = torch.where(lysed[at], parameters.hole_mm, parameters.gap_mm)
     ones = torch.ones(n, device=device)
     return Openings(
         route, area, ones * parameters.gap_length_mm, ones * 2.0 / gap,

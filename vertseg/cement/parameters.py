@@ -70,7 +70,8 @@ class InjectionParameters:
         cortical_porosity: area share of those pores (0.02-0.08).
         cortex_mm: thickness of the shell, 0.2-0.6 mm.
         gap_mm: aperture of a crack or defect through cortex or endplate, where cement finds its way into soft
-            tissue or disc (0.2-1).
+            tissue or disc (0.5-2).
+        hole_mm: the same where a lytic lesion has eaten the cortex, a hole that soft tissue fills (2-6).
         gap_length_mm: way from the body through a defect until the flow spreads (3-10).
         crack_mm: how far the crack behind a broken shell runs into the bone (3-15; fractures cross the body, but
             only where the shell is broken is their place known).
@@ -109,6 +110,7 @@ class InjectionParameters:
     cortical_porosity: float = 0.05
     cortex_mm: float = 0.4
     gap_mm: float = 1.5
+    hole_mm: float = 3.0
     gap_length_mm: float = 3.0
     crack_mm: float = 7.5
     foramen_depth_mm: float = 12.4

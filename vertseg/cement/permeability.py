@@ -116,7 +116,8 @@ def _channel(vessel: Vessel, points: Tensor, centre_mm: Tensor, lake: tuple[floa
     weight = (1 - (distance / KERNEL_MM) ** 2).clamp_min(0.0) * 2 / (torch.pi * (KERNEL_MM * 1e-3) ** 2)
     cone = lake[0] * (1 - (length - along) / lake[1])
     radius = cone.clamp_min(vessel.radius_mm) * 1e-3
-    return weight * torch.pi * radius**4 / 8
+    conductance: Tensor = weight * torch.pi * radius**4 / 8
+    return conductance
 
 
 def _smooth_noise(points: Tensor, rng: np.random.Generator, parameters: InjectionParameters) -> Tensor:
@@ -127,4 +128,5 @@ def _smooth_noise(points: Tensor, rng: np.random.Generator, parameters: Injectio
     where = (points / half).flip(-1)[None].float()
     noise = F.grid_sample(lattice, where, mode="bilinear", padding_mode="reflection", align_corners=True)
     # Interpolation between knots takes away variance; on average over a cell a factor of 8/27.
-    return noise[0, 0] * (27 / 8) ** 0.5
+    steady: Tensor = noise[0, 0] * (27 / 8) ** 0.5
+    return steady

@@ -50,9 +50,7 @@ class InjectionPlan:
                 f"{self.volume_ml} ml of cement cannot be simulated; give 0 to {MAX_VOLUME_ML} ml."
             )
         if self.viscosity not in VISCOSITIES:
-            raise ConfigError(
-                f"'{self.viscosity}' is no viscosity; take one of {', '.join(VISCOSITIES)}."
-            )
+            raise ConfigError(f"'{self.viscosity}' is no viscosity; take one of {', '.join(VISCOSITIES)}.")
         if self.approach not in APPROACHES:
             raise ConfigError(f"'{self.approach}' is no approach; take one of {', '.join(APPROACHES)}.")
 

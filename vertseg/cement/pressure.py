@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+_MAX_ITERATIONS = 2000
+
 
 @dataclass(frozen=True)
 class Stencil:
@@ -29,7 +31,7 @@ class Stencil:
 
 
 def solve_pressure(
-    stencil: Stencil, sink: Tensor, inflow: Tensor, guess: Tensor, tolerance: float = 1e-4
+    stencil: Stencil, sink: Tensor, inflow: Tensor, guess: Tensor, tolerance: float = 1e-3
 ) -> Tensor:
     """Pressure (N, M) in Pa with `inflow` as source and `sink` as conductance to zero pressure outside.
 
@@ -63,14 +65,18 @@ def solve_pressure(
     p = r.clone()
     rr = (r * r).sum(1, keepdim=True)
     goal = tolerance**2 * (b * b).sum(1, keepdim=True)
-    for i in range(2000):
-        if i % 5 == 0 and bool((rr <= goal).all()):
-            break
+    running = torch.ones_like(rr)
+    for i in range(_MAX_ITERATIONS):
+        if i % 5 == 0:
+            # A site that has converged stands still, so that its result does not hang on its batch.
+            running = (rr > goal).float()
+            if not bool(running.any()):
+                break
         q = apply(p)
-        alpha = rr / (p * q).sum(1, keepdim=True).clamp_min(1e-30)
+        alpha = running * rr / (p * q).sum(1, keepdim=True).clamp_min(1e-30)
         y.addcmul_(alpha, p)
         r.addcmul_(alpha, q, value=-1)
         new = (r * r).sum(1, keepdim=True)
-        p.mul_(new / rr.clamp_min(1e-30)).add_(r)
+        p.mul_(torch.where(running > 0, new / rr.clamp_min(1e-30), 1.0)).addcmul_(running, r)
         rr = new
     return y * scale

@@ -125,7 +125,9 @@ def site_from_labels(
 def _check(values: Tensor, parts: Tensor, given: Mapping[str, Tensor]) -> None:
     unknown = sorted(set(given) - set(MASKS))
     if unknown:
-        raise InputError(f"'{unknown[0]}' is no mask of an injection site; known masks are {', '.join(MASKS)}.")
+        raise InputError(
+            f"'{unknown[0]}' is no mask of an injection site; known masks are {', '.join(MASKS)}."
+        )
     for name, field in {"tissue": parts, **given}.items():
         if field.shape != values.shape:
             raise InputError(

@@ -44,7 +44,12 @@ class Flow:
 
 
 def place_cement(
-    flow: Flow, contacts: Contacts, filled_ml: Tensor, capacity_ml: Tensor, portion_ml: Tensor, n_openings: int
+    flow: Flow,
+    contacts: Contacts,
+    filled_ml: Tensor,
+    capacity_ml: Tensor,
+    portion_ml: Tensor,
+    n_openings: int,
 ) -> tuple[Tensor, Tensor]:
     """Cement per voxel (N, M) after the step, and what left through each opening (E,), in ml.
 
@@ -75,7 +80,7 @@ def place_cement(
     filled = torch.minimum(filled_ml, capacity_ml)
     leaked = torch.zeros(n_openings, device=filled.device)
     leaked.index_add_(0, contacts.opening, leaving * scale[contacts.site, 0])
-    outward = sum(a for a in ahead) + 0.0
+    outward = ahead[0] + ahead[1] + ahead[2]
     for backward, step in zip(behind, flow.offsets, strict=True):
         outward[:, step:] += backward[:, :-step]
     outward = outward.index_put((contacts.site, contacts.voxel), flow.out, accumulate=True)

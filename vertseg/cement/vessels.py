@@ -96,9 +96,7 @@ def draw_vessels(
     return vessels + _occult_gaps(frame, rng, parameters)
 
 
-def _occult_gaps(
-    frame: BodyFrame, rng: np.random.Generator, parameters: InjectionParameters
-) -> list[Vessel]:
+def _occult_gaps(frame: BodyFrame, rng: np.random.Generator, parameters: InjectionParameters) -> list[Vessel]:
     u, n = rng.random(), rng.normal(0, 1, (4, MAX_OCCULT))
     median, spread = parameters.occult_gap_mm
     gaps = []
