@@ -78,17 +78,21 @@ def test_a_separated_outcome_is_told_and_not_fitted():
         fit_logistic(np.array([[0.0], [0.0], [1.0], [1.0]]), np.array([False, False, True, True]))
 
 
+def means_of(outcome):
+    return lambda index: np.array([outcome[index].mean(), np.nan])
+
+
 def test_bootstrap_by_patient_is_wider_than_by_vertebra_when_patients_are_alike():
-    rng = np.random.default_rng(3)
-    outcome = np.repeat(rng.random(60) < 0.4, 5)
-    low, high = by_patient(np.repeat(np.arange(60), 5), lambda i: float(outcome[i].mean()), seed=1)
-    single_low, single_high = by_patient(range(300), lambda i: float(outcome[i].mean()), seed=1)
-    assert low < outcome.mean() < high
+    outcome = np.repeat(np.random.default_rng(3).random(60) < 0.4, 5)
+    low, high = by_patient(np.repeat(np.arange(60), 5), means_of(outcome), seed=1)
+    single_low, single_high = by_patient(range(300), means_of(outcome), seed=1)
+    assert low[0] < outcome.mean() < high[0]
     # Five alike vertebrae count as one: the interval widens by the square root of five.
-    assert (high - low) / (single_high - single_low) == pytest.approx(5**0.5, rel=0.15)
+    assert (high[0] - low[0]) / (single_high[0] - single_low[0]) == pytest.approx(5**0.5, rel=0.15)
 
 
-def test_bootstrap_is_the_same_for_the_same_seed():
+def test_bootstrap_is_the_same_for_the_same_seed_and_undefined_values_stay_so():
     outcome = np.arange(40) % 3 == 0
-    draws = [by_patient(range(40), lambda i: float(outcome[i].mean()), seed=7, repeats=50) for _ in range(2)]
-    assert draws[0] == draws[1]
+    first, second = (np.array(by_patient(range(40), means_of(outcome), 7, repeats=50)) for _ in range(2))
+    assert np.array_equal(first, second, equal_nan=True)
+    assert np.isnan(first[:, 1]).all() and np.isfinite(first[:, 0]).all()

@@ -133,15 +133,16 @@ def fit_logistic(columns: Array, events: Mask, iterations: int = 50) -> Logistic
 
 def by_patient(
     patients: Sequence[int],
-    statistic: Callable[[npt.NDArray[np.intp]], float],
+    statistics: Callable[[npt.NDArray[np.intp]], Array],
     seed: int,
     repeats: int = 1000,
-) -> tuple[float, float]:
-    """Percentile 95 % interval of a statistic when whole patients are drawn with replacement.
+) -> tuple[Array, Array]:
+    """Percentile 95 % intervals of statistics when whole patients are drawn with replacement.
 
     Args:
         patients: (N,) patient of each vertebra.
-        statistic: indices of vertebrae (with repeats) -> its value; NaN draws are left out.
+        statistics: indices of vertebrae (with repeats) -> (K,) values; NaN draws of a value are left out, and
+            its interval is NaN when more than half are.
         seed: of the resampling.
         repeats: number of draws.
     """
@@ -149,12 +150,14 @@ def by_patient(
     order = np.argsort(numbers, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
     rng = np.random.default_rng([seed, 53])
-    values = np.full(repeats, np.nan)
-    for i in range(repeats):
+    values = []
+    for _ in range(repeats):
         drawn = rng.integers(0, len(groups), len(groups))
-        values[i] = statistic(np.concatenate([groups[k] for k in drawn]))
-    values = values[np.isfinite(values)]
-    if len(values) < 0.5 * repeats:
-        return float("nan"), float("nan")
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+        values.append(statistics(np.concatenate([groups[k] for k in drawn])))
+    table = np.asarray(values, dtype=np.float64)
+    known = np.isfinite(table)
+    low, high = np.full(table.shape[1], np.nan), np.full(table.shape[1], np.nan)
+    for k in range(table.shape[1]):
+        if known[:, k].mean() >= 0.5:
+            low[k], high[k] = np.percentile(table[known[:, k], k], [2.5, 97.5])
+    return low, high

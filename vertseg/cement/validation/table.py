@@ -7,10 +7,10 @@ from typing import Final
 
 import numpy as np
 
-from vertseg.cement.validation.estimators import ESTIMATORS, Columns, Index
+from vertseg.cement.validation.estimators import ESTIMATORS, Columns
 from vertseg.cement.validation.published import FURTHER_ROWS, ISSUE_ROWS, NOT_SIMULATED, Published
 from vertseg.cement.validation.run import Treatment
-from vertseg.cement.validation.statistics import Estimate, Mask, by_patient
+from vertseg.cement.validation.statistics import Array, Estimate, Mask, by_patient
 
 POPULATIONS: Final = ("osteoporotic", "metastatic")
 ROUTES: Final = ("B", "S", "C", "D")
@@ -86,22 +86,32 @@ def build(rows: Sequence[Treatment], seed: int = 0, repeats: int = 1000) -> list
         repeats: draws of the resampling.
     """
     columns = {name: Columns.of(rows, name) for name in POPULATIONS}
-    return [_row(p, columns[p.population], seed, repeats) for p in (*ISSUE_ROWS, *FURTHER_ROWS)]
+    published = (*ISSUE_ROWS, *FURTHER_ROWS)
+    simulated: dict[str, Estimate] = {}
+    for name, cohort in columns.items():
+        simulated |= _estimates(
+            cohort, sorted({p.key for p in published if p.population == name}), (seed, repeats)
+        )
+    return [_row(p, simulated[p.key], columns[p.population]) for p in published]
 
 
-def _row(published: Published, columns: Columns, seed: int, repeats: int) -> Row:
-    estimator = ESTIMATORS[published.key]
+def _estimates(columns: Columns, keys: Sequence[str], resampling: tuple[int, int]) -> dict[str, Estimate]:
+    """Values of one population's rows, with intervals from the same draws for all."""
 
-    def resampled(index: Index) -> float:
-        return estimator(columns.take(index))
+    def values(cohort: Columns) -> Array:
+        return np.array([ESTIMATORS[key](cohort) for key in keys])
 
-    value = estimator(columns)
-    low, high = (
-        by_patient(columns.patient.tolist(), resampled, seed, repeats)
-        if len(columns.any)
-        else (math.nan,) * 2
-    )
-    simulated = Estimate(value, low, high, len(columns.any))
+    n = len(columns.patient)
+    found = values(columns)
+    low = high = np.full(len(keys), math.nan)
+    if n:
+        low, high = by_patient(
+            columns.patient.tolist(), lambda index: values(columns.take(index)), *resampling
+        )
+    return {key: Estimate(float(found[k]), float(low[k]), float(high[k]), n) for k, key in enumerate(keys)}
+
+
+def _row(published: Published, simulated: Estimate, columns: Columns) -> Row:
     inside = is_inside(published, simulated)
     overlaps = bool(simulated.low <= published.high and published.low <= simulated.high)
     return Row(
