@@ -21,7 +21,7 @@ def injected(monkeypatch):
         done.extend(v.case for v in vertebrae)
         return [
             Treatment(
-                v.case, v.patient, v.population, v.level, v.severity, v.height_loss, v.cleft, False, False, False,
+                v.case, v.patient, v.population, v.level, v.severity, v.height_loss, v.cleft, False, 0.0, 0.0,
                 0.0, v.lesion, v.foramen_mm, v.trabecular_hu, 20.0, v.plan.volume_ml, v.plan.viscosity,
                 v.plan.approach, dict.fromkeys(ROUTES, v.case / 100), 1.0,
             )

@@ -18,8 +18,8 @@ def treated(case, leaks=(), **changes):
     """One vertebra that leaks 0.2 ml by each of the given routes."""
     values = {
         "case": case, "patient": case, "population": "osteoporotic", "level": 20, "severity": "moderate",
-        "height_loss": 0.3, "cleft": False, "endplate_break": False, "cortical_disruption": False,
-        "wall_defect": False, "wall_mm2": 0.0, "lesion": "", "foramen_mm": 2.7, "trabecular_hu": 70.0,
+        "height_loss": 0.3, "cleft": False, "endplate_break": False, "open_mm2": 0.0,
+        "wall_mm2": 0.0, "endplate_mm2": 0.0, "lesion": "", "foramen_mm": 2.7, "trabecular_hu": 70.0,
         "body_ml": 20.0, "volume_ml": 4.0, "viscosity": "low", "approach": "unipedicular",
         "leaked_ml": {r: 0.2 * (r in leaks) for r in ROUTES}, "pressure_kpa": 1.0,
     }  # fmt: skip
@@ -38,7 +38,7 @@ def test_leaks_below_the_threshold_do_not_count_and_two_canal_routes_add_up():
 
 
 def test_disruption_viscosity_and_volume_are_those_of_the_two_by_two_tables():
-    rows = group(0, 30, 50, ("C_other",), cortical_disruption=True, viscosity="high", volume_ml=5.0)
+    rows = group(0, 30, 50, ("C_other",), open_mm2=30.0, viscosity="high", volume_ml=5.0)
     rows += group(50, 12, 50, ("S",), volume_ml=3.0)
     columns = Columns.of(rows, "osteoporotic")
     assert ESTIMATORS["or_cortical_disruption"](columns) == pytest.approx(30 * 38 / (20 * 12))
@@ -61,9 +61,7 @@ def test_volume_odds_find_the_odds_ratio_that_made_the_leaks():
     volumes = rng.uniform(1, 8, 4000)
     leaks = rng.random(4000) < 1 / (1 + np.exp(-(-3.0 + np.log(2.0) * volumes)))
     rows = [
-        treated(
-            i, ("D",) if leak else (), volume_ml=float(v), cleft=i % 3 == 0, cortical_disruption=i % 5 == 0
-        )
+        treated(i, ("D",) if leak else (), volume_ml=float(v), cleft=i % 3 == 0, open_mm2=20.0 * (i % 5 == 0))
         for i, (v, leak) in enumerate(zip(volumes, leaks, strict=True))
     ]
     assert ESTIMATORS["or_volume"](Columns.of(rows, "osteoporotic")) == pytest.approx(2.0, rel=0.08)
@@ -86,7 +84,7 @@ def test_a_direction_is_inside_only_with_its_whole_interval():
 @pytest.fixture(scope="module")
 def table():
     rows = group(0, 40, 60, ("S",)) + group(60, 20, 60, ("D",), viscosity="high", cleft=True, volume_ml=3.0)
-    rows += group(120, 20, 50, ("B",), population="metastatic", wall_defect=True, lesion="lytic")
+    rows += group(120, 20, 50, ("B",), population="metastatic", wall_mm2=30.0, lesion="lytic")
     rows += group(170, 2, 50, ("S",), population="metastatic", lesion="lytic", height_loss=0.0)
     return build(rows, repeats=100)
 

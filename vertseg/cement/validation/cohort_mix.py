@@ -58,7 +58,8 @@ SUPERIOR_BREAK: Final = 0.75
 """Share of those at the upper endplate. Assumption."""
 
 WALL_BREAK: Final = {"plain": 0.30, "cleft": 0.50}
-"""Share with a fracture line open through the side wall. Assumption; clefts reach the wall more often, since
+"""Share with a fracture line open through the side wall. Assumption: with broken endplates it makes the 68 of 101
+fractures whose cortex CT shows disrupted (Open J Radiol 2013;3:152-158, sides not told apart); clefts reach the wall more often, since
 they are fractures that did not unite."""
 
 POSTERIOR_SHARE: Final = 0.25

@@ -42,16 +42,6 @@ class SiteReading:
     cleft_ml: float
     body_ml: float
 
-    @property
-    def cortical_disruption(self) -> bool:
-        """Open cortex on any side but the endplates."""
-        return self.open_mm2 >= VISIBLE_MM2
-
-    @property
-    def wall_defect(self) -> bool:
-        """Open cortex toward the canal."""
-        return self.wall_mm2 >= VISIBLE_MM2
-
 
 def site_of(vertebra: TreatedVertebra, spacing_mm: float = 1.5) -> InjectionSite:
     """The vertebra as fields on an isotropic grid in its own frame (right, anterior, up)."""
@@ -132,11 +122,18 @@ def _local_height(shape: VertebraShape, v: float) -> float:
 
 
 def _cleft(vertebra: TreatedVertebra, shape: VertebraShape, p: Tensor, rng: np.random.Generator) -> Tensor:
-    """A flat gap under the upper endplate in the front, as most are (Lane 2002, AJNR 23:1642-6)."""
+    """A gap under the upper endplate in the front, as it lies open in the prone patient.
+
+    Most are anterosuperior (Lane 2002, AJNR 23:1642-6), next to an endplate, and open when the patient lies prone
+    (Krauss 2006, Eur Radiol 16:1015-21); vertebrae with one took 5.5 +- 1.8 ml of cement (28 patients, doi
+    10.1177/2309499018806700). The sizes, about 2 ml, are assumptions from that.
+    """
     s = shape.sizes
     radii = (
-        s["width"] * rng.uniform(0.22, 0.38), s["depth"] * rng.uniform(0.18, 0.32), rng.uniform(1.5, 3.5),
-    )  # fmt: skip
+        s["width"] * rng.uniform(0.28, 0.45),
+        s["depth"] * rng.uniform(0.22, 0.40),
+        rng.uniform(2.0, 4.5),
+    )
     v = 0.5 * s["depth"] - radii[1] - 2.0
     if not vertebra.cleft:
         return torch.zeros(p.shape[:-1], dtype=torch.bool)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from vertseg.cement.parameters import LEAK_THRESHOLD_ML
 from vertseg.cement.routes import CANAL_ROUTES
+from vertseg.cement.validation.cohort_site import VISIBLE_MM2
 from vertseg.cement.validation.run import Treatment
 from vertseg.cement.validation.statistics import Mask, fit_logistic, odds_ratio, risk_ratio
 from vertseg.errors import ConfigError
@@ -20,7 +21,15 @@ NAN: Final = float("nan")
 
 @dataclass(frozen=True)
 class Columns:
-    """A cohort of one population as columns (N,): factors, plan and leaks (a leak is `LEAK_THRESHOLD_ML` or more)."""
+    """A cohort of one population as columns (N,): factors, plan and leaks (a leak is `LEAK_THRESHOLD_ML` or more).
+
+    Attributes:
+        endplate: an endplate is broken, as MR shows.
+        disrupted: `VISIBLE_MM2` of open side wall or endplate: series that sort leaks by Yeom's types count discs
+            among cortical leaks, and endplates with the cortex.
+        side_open: the same of the side wall alone.
+        wall_defect: the same of the posterior wall.
+    """
 
     patient: npt.NDArray[np.intp]
     grade: npt.NDArray[np.str_]
@@ -28,6 +37,7 @@ class Columns:
     cleft: Mask
     endplate: Mask
     disrupted: Mask
+    side_open: Mask
     wall_defect: Mask
     volume_ml: npt.NDArray[np.float64]
     viscosity: npt.NDArray[np.str_]
@@ -70,11 +80,15 @@ class Columns:
         def flag(name: str) -> Mask:
             return np.array([getattr(r, name) for r in mine], dtype=bool)
 
+        def seen(name: str) -> Mask:
+            return np.array([getattr(r, name) >= VISIBLE_MM2 for r in mine], dtype=bool)
+
         return Columns(
             np.array([r.patient for r in mine], dtype=np.intp),
             np.array([r.severity for r in mine], dtype=np.str_),
             np.array([r.height_loss > 0 for r in mine], dtype=bool),
-            flag("cleft"), flag("endplate_break"), flag("cortical_disruption"), flag("wall_defect"),
+            flag("cleft"), flag("endplate_break"),
+            seen("open_mm2") | seen("endplate_mm2"), seen("open_mm2"), seen("wall_mm2"),
             np.array([r.volume_ml for r in mine], dtype=np.float64),
             np.array([r.viscosity for r in mine], dtype=np.str_),
             np.array([r.approach == "unipedicular" for r in mine], dtype=bool),
@@ -159,6 +173,8 @@ def _patients_with_leak(c: Columns) -> float:
 
 ESTIMATORS: Final[dict[str, Estimator]] = {
     "or_cortical_disruption": _odds(lambda c: c.any, lambda c: c.disrupted),
+    "or_side_wall_disruption": _odds(lambda c: c.any, lambda c: c.side_open),
+    "share_disrupted": _rate(lambda c: c.disrupted),
     "or_low_viscosity": _viscosity_odds,
     "rr_high_viscosity": _high_against_low(lambda c: c.any),
     "volume_leakers": _volume_of_leakers,

@@ -76,6 +76,9 @@ class Treatment:
     """One treated vertebra: what was there, what was done, what a CT shows afterwards; volumes in ml.
 
     Attributes:
+        endplate_break: an endplate is broken, as MR shows.
+        open_mm2: open side wall that a CT could show, of which `wall_mm2` toward the canal.
+        endplate_mm2: open endplate that a CT could show.
         leaked_ml: route of `vertseg.cement.routes.ROUTES` -> cement outside.
         pressure_kpa: highest pressure at the tip.
     """
@@ -88,9 +91,9 @@ class Treatment:
     height_loss: float
     cleft: bool
     endplate_break: bool
-    cortical_disruption: bool
-    wall_defect: bool
+    open_mm2: float
     wall_mm2: float
+    endplate_mm2: float
     lesion: str
     foramen_mm: float
     trabecular_hu: float
@@ -113,7 +116,7 @@ def _record(v: TreatedVertebra, treated: InjectionSite, result: Injection) -> Tr
     seen = read_site(treated)
     return Treatment(
         v.case, v.patient, v.population, v.level, v.severity, v.height_loss, v.cleft, v.endplate_break != 0,
-        seen.cortical_disruption, seen.wall_defect, seen.wall_mm2, v.lesion, v.foramen_mm, v.trabecular_hu,
+        seen.open_mm2, seen.wall_mm2, seen.endplate_mm2, v.lesion, v.foramen_mm, v.trabecular_hu,
         seen.body_ml, v.plan.volume_ml, v.plan.viscosity, v.plan.approach,
         {route: round(ml, 4) for route, ml in result.leaked_ml.items()}, result.pressure_pa / 1000,
     )  # fmt: skip

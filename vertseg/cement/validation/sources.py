@@ -129,3 +129,15 @@ PARAVERTEBRAL_VEIN: Final = Source(
     "495 patients, 585 vertebrae, vertebroplasty",
     "abstract at the publisher",
 )
+KRAUSS: Final = Source(
+    "Krauss et al., Eur Radiol 2006;16:1015-1021",
+    "doi 10.1007/s00330-005-0056-6",
+    "114 patients, 192 vertebrae, 44 with a cleft, vertebroplasty",
+    "abstract at the publisher",
+)
+IKEDA: Final = Source(
+    "Ikeda et al., Open J Radiol 2013;3:152-158",
+    "doi 10.4236/ojrad.2013.33025",
+    "CT before vertebroplasty of 101 osteoporotic fractures",
+    "abstract at the publisher",
+)
