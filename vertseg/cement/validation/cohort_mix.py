@@ -55,7 +55,7 @@ ENDPLATE_BREAK: Final = 179 / 234
 """Share with a disrupted endplate on MR before vertebroplasty (see `sources.ENDPLATE`)."""
 
 SUPERIOR_BREAK: Final = 0.75
-"""Share of those at the upper endplate. Assumption."""
+"""Share of those at the upper endplate; all beside a cleft, which lies under it. Assumption."""
 
 WALL_BREAK: Final = {"plain": 0.30, "cleft": 0.50}
 """Share with a fracture line open through the side wall. Assumption: with broken endplates it makes the 68 of 101
@@ -196,7 +196,7 @@ def _treated(
     grade = "severe" if loss >= 0.40 else "moderate" if loss >= 0.25 else "mild"
     cleft = bool(osteoporotic and rng.random() < CLEFT[grade])
     broken = collapsed and rng.random() < ENDPLATE_BREAK
-    side = 1 if rng.random() < SUPERIOR_BREAK else -1
+    side = 1 if rng.random() < SUPERIOR_BREAK or cleft else -1
     line = bool(osteoporotic and rng.random() < WALL_BREAK["cleft" if cleft else "plain"])
     back = rng.random() < POSTERIOR_SHARE
     lesion = "" if osteoporotic else _pick(LESION_KINDS, rng)
