@@ -1,5 +1,6 @@
 """The run over the cohort: shards are kept and read again, and only the physics, seed and code start it anew."""
 
+import importlib.util
 from dataclasses import replace
 
 import pytest
@@ -58,6 +59,21 @@ def test_fingerprint_changes_with_physics_seed_and_voxel_and_not_with_size():
     thinner = RunConfig(10, parameters=replace(InjectionParameters(), marrow_pa_s=0.3))
     prints = {base, thinner.fingerprint(), RunConfig(10, seed=1).fingerprint()}
     assert len(prints | {RunConfig(10, spacing_mm=2.0).fingerprint()}) == 4
+
+
+def test_fingerprint_looks_past_comments_and_docstrings(tmp_path):
+    def module(name, text):
+        path = tmp_path / f"{name}.py"
+        path.write_text(text)
+        spec = importlib.util.spec_from_file_location(name, path)
+        loaded = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(loaded)
+        return run._meaning(loaded)
+
+    plain = module("plain", "def f(x):\n    return x + 1\n")
+    told = module("told", '"""Told."""\n\n\ndef f(x):\n    """One more."""\n    return x + 1  # one\n')
+    changed = module("changed", "def f(x):\n    return x + 2\n")
+    assert plain == told != changed
 
 
 def test_progress_is_told_up_to_the_whole_cohort(tmp_path, injected):

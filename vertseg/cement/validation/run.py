@@ -1,5 +1,6 @@
 """Treat the cohort: inject every vertebra once, in shards that are kept, so that a stopped run goes on."""
 
+import ast
 import hashlib
 import inspect
 import json
@@ -65,10 +66,21 @@ class RunConfig:
     parameters: InjectionParameters = field(default_factory=InjectionParameters)
 
     def fingerprint(self) -> str:
-        """Changes with the physics, the seed, the voxel and the code, not with the cohort's size."""
+        """Changes with the physics, the seed, the voxel and the code, not with comments or the cohort's size."""
         text = f"{self.seed} {self.spacing_mm} {self.parameters}"
-        text += "".join(inspect.getsource(module) for module in _CODE)
+        text += "".join(_meaning(module) for module in _CODE)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _meaning(module: ModuleType) -> str:
+    """A module's code without comments and docstrings."""
+    tree = ast.parse(inspect.getsource(module))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            kept = [n for n in body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+            body[:] = kept or [ast.Pass()]
+    return ast.dump(tree)
 
 
 @dataclass(frozen=True)
