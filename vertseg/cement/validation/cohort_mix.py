@@ -95,7 +95,9 @@ SIZE_POWER: Final = 2.0 / 3.0
 """Volume grows with this power of the body's size, from level to level and with what collapse has left. Assumption."""
 
 LEFT_BY_COLLAPSE: Final = 0.6
-"""A body loses this times its lost height at the worst place of its size (wedge and biconcave lose less than all)."""
+"""A body loses this times its lost height at the worst place of its size (wedge and biconcave lose less than all).
+
+Metastases are given what an osteoporotic vertebra of the usual collapse gets at that level: no volume was found."""
 
 VISCOSITY: Final = {"low": 0.5, "medium": 0.2, "high": 0.3}
 """Shares, drawn at random as in the trials that compared them. Assumption: most series used plain cement."""
@@ -205,7 +207,8 @@ def _treated(
         side if broken else 0, ("back" if back else "front") if line else "",
         lesion, float(rng.uniform(*LESION_SHARE)), bool(rng.random() < LESION_AT_WALL),  # type: ignore[arg-type]
         bool(lesion and rng.random() < LESION_BREAKS[lesion]),
-        _clipped((*FORAMEN_MM, 1.2, 4.5), rng), _plan(level, loss, rng), patient[1],
+        _clipped((*FORAMEN_MM, 1.2, 4.5), rng), _plan(level, loss if osteoporotic else HEIGHT_LOSS[0], rng),
+        patient[1],
         int(rng.integers(1 << 30)),
     )  # fmt: skip
 

@@ -54,8 +54,8 @@ def site_of(vertebra: TreatedVertebra, spacing_mm: float = 1.5) -> InjectionSite
     rng = np.random.default_rng([vertebra.seed, 71])
     shell = body & (distances.body > -1.8 * spacing_mm)
     side = shell & (distances.lateral > -1.8 * spacing_mm)
-    hollow = _cleft(shape, rng)
-    cleft = (ellipsoid(p, hollow.centre, hollow.radii) <= 0) & body & (distances.body < -1.0)
+    hollow = _cleft(vertebra, shape, rng)
+    cleft = (ellipsoid(p, hollow.centre, hollow.radii) <= 0) & body
     cleft = cleft if vertebra.cleft else torch.zeros_like(cleft)
     open_cortex = _fracture_line(vertebra, shape, p, rng) & side
     plates = _endplate_crack(vertebra, shape, p, rng, hollow) & shell & (distances.lateral < -2.0)
@@ -132,7 +132,7 @@ class _Cleft:
     radii: tuple[float, float, float]
 
 
-def _cleft(shape: VertebraShape, rng: np.random.Generator) -> _Cleft:
+def _cleft(vertebra: TreatedVertebra, shape: VertebraShape, rng: np.random.Generator) -> _Cleft:
     """A gap under the upper endplate in the front, as it lies open in the prone patient.
 
     Most are anterosuperior (Lane 2002, AJNR 23:1642-6), next to an endplate, and open when the patient lies prone
@@ -145,8 +145,9 @@ def _cleft(shape: VertebraShape, rng: np.random.Generator) -> _Cleft:
         float(s["depth"] * rng.uniform(0.22, 0.40)),
         float(rng.uniform(2.0, 4.5)),
     )
-    v = 0.5 * s["depth"] - radii[1] - 2.0
-    up = max(0.0, 0.5 * min(_local_height(shape, v), s["middle_height"]) - radii[2] - 2.0)
+    # It reaches the endplate's thin shell, and the front wall where its fracture is open there.
+    v = 0.5 * s["depth"] - radii[1] + (0.5 if vertebra.wall_break == "front" else -2.0)
+    up = max(0.0, 0.5 * min(_local_height(shape, v), s["middle_height"]) - radii[2] + 0.5)
     return _Cleft((float(s["width"] * rng.uniform(-0.08, 0.08)), v, up), radii)
 
 

@@ -9,6 +9,8 @@ look-ups corrected in that list:
   find basivertebral leaks, which enter the canal, in 21-37 % (rows beyond ten).
 - VERTOS II's 34 % disc leaks are of the 64 leaking vertebrae (22/80 = 27.5 % of all), its 88 % venous likewise
   (56/80 = 70 %).
+- How leaks are looked for decides their rate: thresholded, volumetric CT found them in 87.9 % of osteoporotic and
+  metastatic vertebrae together (Mousavi et al., J Neurosurg 2003;99(1 Suppl):56-9, abstract).
 - Both metastatic series give p values for the posterior wall and no odds ratio in what could be read, so row 7
   asks for a direction: an interval above 1.
 """
