@@ -63,7 +63,7 @@ def test_pressure_at_the_tip_is_that_of_a_spherical_source():
     rheology = thick.rheology["medium"]
     radius = (3 * 2e-6 / (4 * np.pi * thick.displacement * 0.9)) ** (1 / 3)
     growth = 2 ** ((2.0 - STEP_ML) / thick.flow_ml_min * 60 / rheology.doubling_s)
-    # A ball of evenly spread source and radius a: its mean pressure is that of a shell at a / 1.2.
+    # The mean pressure in a ball of radius a with an evenly spread source is that of a shell at a / 1.2.
     ball = thick.cannula_mm * 1e-3 / 1.2
     expected = rheology.viscosity_pa_s * growth * thick.flow_ml_min * 1e-6 / 60
     expected *= (1 / ball - 1 / radius) / (4 * np.pi * 1e-8)
@@ -130,6 +130,21 @@ def test_thinner_cement_never_leaks_less_on_matched_seeds(cohort, thin, thick):
     some = np.array([r.any_leak for r in cohort[thin]])
     few = np.array([r.any_leak for r in cohort[thick]])
     assert not (few & ~some).any()
+
+
+@pytest.mark.slow
+def test_thinner_cement_never_leaks_less_by_any_route_over_many_seeds():
+    n = 40
+    sites = [elliptic_site(MAKES[i % len(MAKES)], 2.0) for i in range(n)]
+    low, medium, high = (
+        inject(sites, [InjectionPlan(5.0, v)] * n, list(range(200, 200 + n)))
+        for v in ("low", "medium", "high")
+    )
+    for thin, thick in ((low, medium), (medium, high)):
+        worse = [b.leaks[r] and not a.leaks[r] for a, b in zip(thin, thick, strict=True) for r in a.leaks]
+        # Routes compete, so by route the order is a finding, not a theorem: one in a hundred may break it.
+        assert sum(worse) <= 0.01 * len(worse)
+        assert not any(b.any_leak and not a.any_leak for a, b in zip(thin, thick, strict=True))
 
 
 def test_same_seed_same_result_alone_or_in_a_batch(cohort, monkeypatch):

@@ -56,7 +56,7 @@ class InjectionParameters:
             Biomed Eng 27:517-24). A value between, with Baroud's ratio of 78 %.
         reference_bone_volume: bone share at which those hold, 0.08-0.15; elsewhere Kozeny-Carman's
             porosity^3 / (1 - porosity)^2.
-        displacement: share of the pores that cement takes over behind its front; the rest keeps marrow (0.5-0.9).
+        displacement: share of the pores that cement takes over behind its front; the rest keeps marrow (0.4-0.9; an assumption).
         permeability_scatter: log-normal spread that density does not explain, over `scatter_length_mm`. Cores of
             9 mm, which average over several such lengths, spread by 39 % (the same paper, which found bone
             mineral density "a weak predictor"); 0.5-1.2.
@@ -100,7 +100,7 @@ class InjectionParameters:
     gas_pa_s: float = 0.05
     permeability_m2: tuple[float, float, float] = (1.0e-8, 1.0e-8, 1.3e-8)
     reference_bone_volume: float = 0.10
-    displacement: float = 0.6
+    displacement: float = 0.5
     permeability_scatter: float = 0.8
     scatter_length_mm: float = 4.0
     cleft_aperture_mm: float = 3.0
