@@ -96,8 +96,8 @@ def draw_quality(
         plane_mm: pixel of the grid.
         appearance: strength of the calibration's error, 0 to 1.
     """
-    kernel = draw_kernel(rng)
-    iterative = float(rng.uniform(0.2, 1.0)) if rng.random() < 0.5 else 0.0
+    kernel = draw_kernel(rng, slices[0])
+    iterative = float(rng.uniform(0.2, 1.0)) if rng.random() < 0.6 else 0.0
     smoothed, native = rng.random() < 0.5 or plane_mm < _COARSE_MM, float(rng.uniform(0.4, 0.98))
     noise = noise_of(reference_noise_hu(rng), kernel, max(slices) if smoothed else slices[0], iterative)
     native = min(plane_mm, native) if smoothed else plane_mm

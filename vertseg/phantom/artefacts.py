@@ -68,9 +68,9 @@ def _stretched(values: Tensor, shape: tuple[int, ...], factors: tuple[int, int, 
 def hardening(hu: Tensor, spacing_mm: tuple[float, float, float], strength: float) -> Tensor:
     """What beam hardening by bone adds, HU (X, Y, Z): dark between dense bones, bright beside, mean zero.
 
-    Computed at about 4 mm, at which it is smooth.
+    Computed at about 5 mm, at which it is smooth.
     """
-    factors = tuple(max(1, round(4.0 / s)) for s in spacing_mm)
+    factors = tuple(max(1, round(5.0 / s)) for s in spacing_mm)
     factors = (factors[0], factors[1], factors[2])
     bone = _pooled((hu.clamp(max=METAL_HU) - _BONE_HU).clamp_min(0.0), factors) * (WATER_PER_MM / 1000.0)
     radon = Radon(

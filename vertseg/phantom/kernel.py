@@ -54,9 +54,12 @@ f10 / f50 and the overshoot of edge-enhancing kernels.
 """
 
 
-def draw_kernel(rng: np.random.Generator) -> Kernel:
-    """A kernel as clinics send them for spines: two thirds soft to standard, one fifth bone, the rest between."""
-    u = rng.random()
+def draw_kernel(rng: np.random.Generator, slice_mm: float) -> Kernel:
+    """A kernel as clinics send them for spines: two thirds soft to standard, one fifth bone, the rest between.
+
+    Slices of 4 mm and more are for soft tissue: no bone kernel among them.
+    """
+    u = rng.random() * (0.75 if slice_mm >= 4.0 else 1.0)
     if u < 0.66:
         f50 = float(np.clip(np.exp(rng.normal(np.log(3.6), 0.14)), 2.6, 4.8))
         return Kernel(f50, f50 * float(rng.uniform(1.6, 1.75)))

@@ -20,7 +20,7 @@ Modulation holds the noise near constant: the current follows the attenuation's 
 
 _FLOOR_PER_MM = 0.02
 _CORNER_PER_MM = 0.12
-_TAKEN = 0.6
+_TAKEN = 0.75
 _RATIO_LIMITS = (0.45, 2.5)
 
 
@@ -174,11 +174,11 @@ def add_direction(spectrum: Tensor, frequencies: tuple[Tensor, Tensor], ratio: T
 def reference_noise_hu(rng: np.random.Generator) -> float:
     """Noise of filtered back projection with B30f in slices of 3 mm, in the middle of the patient, HU.
 
-    Lognormal, median 12: with the mix of kernels, slices and iterative reconstruction that brings muscle and
+    Lognormal, median 13: with the mix of kernels, slices and iterative reconstruction that brings muscle and
     liver of soft kernels to the 7 to 12 HU of the two real scans at hand (5 mm and 3 mm); abdominal scans of
     one hospital spread by about a third around their median (Christianson et al., AJR 2015;205:W93).
     """
-    return float(np.clip(np.exp(rng.normal(np.log(12.0), 0.35)), 4.0, 40.0))
+    return float(np.clip(np.exp(rng.normal(np.log(13.0), 0.35)), 4.0, 40.0))
 
 
 def noise_of(reference_hu: float, kernel: Kernel, slice_mm: float, iterative: float) -> float:
