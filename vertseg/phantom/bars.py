@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vertseg.phantom.canvas import FAR_MM, Canvas
+from vertseg.phantom.canvas import FAR_MM, Box, Canvas
 from vertseg.phantom.shapes import capsule, smooth_min
 from vertseg.phantom.types import Array
 
@@ -138,46 +138,68 @@ class Half:
         return torch.maximum(first, second)
 
 
+class UnionSpace:
+    """The lattice on which a canvas's bones are joined, and its points, shared by all unions."""
+
+    def __init__(self, canvas: Canvas) -> None:
+        self.canvas = canvas
+        self.lattice = canvas.lattice(None, UNION_STEP_MM)
+        self._points: Tensor | None = None
+
+    @property
+    def points(self) -> Tensor:
+        """Patient coordinates (x, y, z, 3) in mm."""
+        if self._points is None:
+            self._points = self.lattice.points()
+        return self._points
+
+
 class BoneUnion:
     """Union of parts on a lattice over the whole canvas, with the cortex that goes with the nearest part."""
 
-    def __init__(self, canvas: Canvas) -> None:
-        self._canvas = canvas
-        self.lattice = canvas.lattice(None, UNION_STEP_MM)
+    def __init__(self, space: UnionSpace) -> None:
+        self.space = space
         self.distance: Tensor | None = None
         self.cortex: Tensor | None = None
-        self._points: Tensor | None = None
+        self._touched: Box | None = None
+
+    def _place(self, part: Part) -> Box | None:
+        points, reach = part.extent()
+        canvas = self.space.canvas
+        margin = reach + canvas.width + 4.0
+        if not canvas.sees(points, 1.8 * margin):
+            return None
+        box = canvas.box(points, margin)
+        return None if box is None else self.space.lattice.place_of(box)
 
     def add(self, part: Part, fillet_mm: float = 1.5) -> None:
         """Join a part, where the canvas sees it."""
-        points, reach = part.extent()
-        margin = reach + self._canvas.width + 4.0
-        if not self._canvas.sees(points, 1.8 * margin):
+        place = self._place(part)
+        if place is None:
             return
-        box = self._canvas.box(points, margin)
-        if box is None:
-            return
-        place = self.lattice.place_of(box)
-        if self.distance is None or self.cortex is None or self._points is None:
-            self._points = self.lattice.points()
-            self.distance = torch.full(self._points.shape[:3], FAR_MM, device=self._points.device)
+        points = self.space.points
+        if self.distance is None or self.cortex is None or self._touched is None:
+            self.distance = torch.full(points.shape[:3], FAR_MM, device=points.device)
             self.cortex = torch.ones_like(self.distance)
-        new, old = part.distance(self._points[place]), self.distance[place]
+            self._touched = place
+        a, b, c = (
+            slice(min(old.start, new.start), max(old.stop, new.stop))
+            for old, new in zip(self._touched, place, strict=True)
+        )
+        self._touched = (a, b, c)
+        new, old = part.distance(points[place]), self.distance[place]
         self.cortex[place] = torch.where(new < old, part.cortex, self.cortex[place])
         self.distance[place] = smooth_min(old, new, fillet_mm)
 
     def carve(self, part: Bar | Half) -> None:
         """Take a part away."""
-        if self.distance is None or self._points is None:
+        if self.distance is None:
             return
-        if isinstance(part, Half):
-            self.distance = torch.maximum(self.distance, -part.distance(self._points))
-            return
-        points, reach = part.extent()
-        box = self._canvas.box(points, reach + self._canvas.width + 4.0)
-        if box is not None:
-            place = self.lattice.place_of(box)
-            self.distance[place] = torch.maximum(self.distance[place], -part.distance(self._points[place]))
+        place = self._touched if isinstance(part, Half) else self._place(part)
+        if place is not None:
+            self.distance[place] = torch.maximum(
+                self.distance[place], -part.distance(self.space.points[place])
+            )
 
 
 def to_world(frame: Array, origin: Array, point: tuple[float, float, float]) -> Spot:

@@ -103,7 +103,7 @@ def paint_union(
     if union.distance is None or union.cortex is None:
         return
     kind, level, marrow = bone
-    part = union.lattice.cut(union.distance < canvas.width + 1.0)
+    part = union.space.lattice.cut(union.distance < canvas.width + 1.0)
     if part is None:
         return
     box, place, lattice = part

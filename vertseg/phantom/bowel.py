@@ -35,6 +35,15 @@ class _Abdomen:
         reach = reach - 0.30 * (reach - back) * min(1.0, abs(right)) ** 2
         return np.array([0.3 * t.value("spine_x", z) + right * wide, back + front * (reach - back), z])
 
+    def inside(self, spot: Array, margin_mm: float = 16.0) -> Array:
+        """The spot (3,), moved back where it would come through the belly's front wall."""
+        t, z = self._torso, float(spot[2])
+        wall = t.value("skin_front", z) - t.value("fat_front", z) - t.value("rectus", z) - margin_mm
+        wide = t.value("skin_w", z) - t.value("fat_side", z) - t.value("wall", z) - margin_mm
+        right = float(np.clip(spot[0], -0.8 * wide, 0.8 * wide))
+        wall -= 0.3 * (wall - float(np.interp(z, t.z, t.table["spine_y"]))) * (abs(right) / wide) ** 2
+        return np.array([right, min(float(spot[1]), wall), z])
+
 
 def paint_bowel(canvas: Canvas, torso: Torso, frame: SpineFrame, anatomy: Anatomy, tissues: Tissues) -> None:
     """Mesenteric vessels first, small bowel, then the colon as a frame around it, and the rectum."""
@@ -68,15 +77,15 @@ def _paint_small_bowel(
     canvas: Canvas, belly: _Abdomen, anatomy: Anatomy, tissues: Tissues, rng: np.random.Generator
 ) -> None:
     opaque = rng.random() < 0.3
-    for _ in range(int(rng.integers(16, 26))):
-        place, right = float(rng.uniform(-1.2, 3.7)), float(rng.uniform(-0.62, 0.62))
-        front = float(rng.uniform(0.42, 0.92))
-        path = [belly.point(place, right, front)]
+    for _ in range(int(rng.integers(26, 42))):
+        place, right = float(rng.uniform(-1.2, 3.7)), float(rng.uniform(-0.66, 0.66))
+        front = float(rng.uniform(0.3, 0.93))
+        path = [belly.inside(belly.point(place, right, front))]
         heading = rng.normal(0, 1, 3)
         for _ in range(4):
             heading = 0.6 * heading + rng.normal(0, 1, 3) * [1.0, 0.5, 0.7]
-            path.append(path[-1] + 17.0 * heading / np.linalg.norm(heading))
-        r = float(rng.uniform(8.0, 14.0)) * np.array([0.9, 1.0, 1.05, 1.0, 0.85])
+            path.append(belly.inside(path[-1] + 17.0 * heading / np.linalg.norm(heading)))
+        r = float(rng.uniform(9.0, 15.0)) * np.array([0.9, 1.0, 1.05, 1.0, 0.85])
         wall = 42.0 + 0.15 * (tissues.vein - 42.0)
         lay_tube(canvas, Tube(np.stack(path), r), wall)
         kind = rng.random()

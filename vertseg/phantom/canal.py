@@ -16,7 +16,8 @@ from vertseg.phantom.spine_frame import SpineFrame
 from vertseg.phantom.tissues import Tissues
 from vertseg.phantom.types import Anatomy, Array, VertebraShape
 
-CANAL_STEP_MM: Final = 2.0
+CANAL_STEP_MM: Final = 3.0
+ROOT_STEP_MM: Final = 2.0
 VACUUM_RATE_AT_80: Final = 0.22
 """Share of lower lumbar discs with gas at 80 years; rare before 50 (vacuum on CT: 20.8 % of over-60-year-olds)."""
 CALCIFIED_RATE_AT_80: Final = 0.10
@@ -104,7 +105,7 @@ def _paint_roots(canvas: Canvas, shape: VertebraShape, tissues: Tissues) -> None
             Layer(ellipsoid(q, joint, size), 70.0),
         ]
 
-    lay(canvas, box, layers, CANAL_STEP_MM)
+    lay(canvas, box, layers, ROOT_STEP_MM)
 
 
 def paint_discs(canvas: Canvas, anatomy: Anatomy, tissues: Tissues) -> None:

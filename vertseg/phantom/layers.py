@@ -89,7 +89,7 @@ class Tube:
             raise ValueError("a tube needs two points")
         return out
 
-    def runs(self, pieces: int = 4) -> list["Tube"]:
+    def runs(self, pieces: int) -> list["Tube"]:
         """The tube in runs of a few pieces, so that each can be skipped where a canvas does not see it."""
         ends = range(0, len(self.points) - 1, pieces)
         return [
@@ -103,7 +103,7 @@ def lay_tube(canvas: Canvas, tube: Tube, hu: Hu, step_mm: float = SOFT_STEP_MM) 
     if not canvas.sees(tube.points, widest * max(tube.stretch) + canvas.width):
         return
     step_mm = min(step_mm, max(1.0, 0.7 * widest))
-    for run in tube.runs(1 if widest < THIN_MM else 4):
+    for run in tube.runs(1 if widest < THIN_MM else 2):
         box = canvas.box(run.points, float(run.radii.max()) * max(run.stretch) + canvas.width)
         if box is not None:
             lay(canvas, box, _one(run, hu), step_mm)

@@ -61,7 +61,7 @@ def _paint_under_domes(
         liver = smooth_max(smooth_max(under, 0.72 * floor, 10.0), smooth_max(left, column, 8.0), 8.0)
         liver = smooth_max(liver, kidney_bed, 8.0)
         vessels = tissues.liver + (tissues.vein - tissues.liver) * 1.0 * (
-            (waves(p, phase, 34.0) - 0.62).clamp_min(0.0) * 4.0
+            (waves(p, phase, 26.0) - 0.7).clamp_min(0.0) * 4.0
         ).clamp(max=1.0)
         gall = ellipsoid(
             p, (45.0, float(torso.value("spine_y", bottom + 40)) + 75.0, bottom + 42.0), (16.0, 22.0, 26.0)

@@ -1,5 +1,6 @@
 """Muscles beside the column: multifidus, longissimus, iliocostalis, quadratus lumborum, psoas, neck muscles."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from vertseg.phantom.canvas import Box, Canvas
 from vertseg.phantom.grain import Grain
-from vertseg.phantom.layers import Layer, lay
+from vertseg.phantom.layers import Hu, Layer, lay
 from vertseg.phantom.shapes import coverage, waves
 from vertseg.phantom.spine_frame import SpineFrame
 from vertseg.phantom.tissues import Tissues
@@ -56,12 +57,12 @@ def back_muscles(frame: SpineFrame, anatomy: Anatomy, infiltration: float) -> li
     m_width = _profile(frame, 3, 12, 24, 27, 27, 24, 20, 16, 14, 12, 10, 10, 11, 11, 12, 9) * size**0.5
     l_width = _profile(frame, 1, 1, 8, 15, 22, 25, 27, 28, 28, 27, 24, 21, 15, 12, 12, 10) * size**0.5
     i_width = _profile(frame, 1, 1, 3, 12, 22, 26, 28, 28, 26, 24, 20, 17, 10, 6, 10, 9) * size**0.5
-    depth = _profile(frame, 5, 9, 16, 24, 31, 34, 35, 34, 31, 26, 19, 16, 13, 14, 24, 24) * size
+    depth = _profile(frame, 5, 9, 16, 24, 33, 38, 40, 39, 34, 28, 19, 16, 13, 14, 24, 24) * size
     m_depth = np.minimum(lamina - fascia, 1.15 * depth)
     q_width = _profile(frame, 0, 0, 0, 0.5, 12, 17, 18, 16, 13, 4, 0, 0, 0, 0, 0, 0) * size**0.5
     p_round = _profile(frame, 0, 12, 16, 19, 21, 20, 17, 13, 8, 2, 0, 0, 0, 0, 0, 0) * psoas
     shrink = 1.0 - 0.16 * infiltration
-    first, second = 2.0 + m_width, 3.5 + m_width + l_width
+    first, second = 1.8 + m_width, 1.0 + m_width + l_width
     p_right = (
         frame.half_width + 0.72 * p_round + _profile(frame, 8, 8, 8, 8, 2, 0, -1, -2, -4, 0, 0, 0, 0, 0, 0, 0)
     )
@@ -76,8 +77,8 @@ def back_muscles(frame: SpineFrame, anatomy: Anatomy, infiltration: float) -> li
             0.5 * (edge - fascia) * shrink, 0.05, 1.0,
         ),
         Muscle(
-            "iliocostalis", second + i_width / 2, 0.5 * (edge + fascia) + 3.5, i_width / 2 * shrink,
-            0.42 * (edge - fascia) * shrink, 0.22, 0.8,
+            "iliocostalis", second + i_width / 2, 0.5 * (edge + fascia) + 5.5, i_width / 2 * shrink,
+            0.46 * (edge - fascia) * shrink, 0.36, 0.8,
         ),
         Muscle(
             "quadratus", frame.span + 0.62 * q_width + 4.0, bed + 12.0, q_width, 0.44 * q_width, 0.35, 0.7
@@ -101,7 +102,7 @@ def paint_back_muscles(canvas: Canvas, frame: SpineFrame, anatomy: Anatomy, tiss
     if not boxes:
         return
     muscles = back_muscles(frame, anatomy, tissues.infiltration)
-    streaks = _streaks(canvas, tissues, anatomy.seed)
+    fibres = _fibres(canvas, tissues, anatomy.seed)
     columns = [frame.channel(m.right, m.front, m.half_width, m.half_depth) for m in muscles]
     strip = frame.channel(frame.half_depth + frame.canal_depth, frame.half_depth + frame.spinous)
 
@@ -113,46 +114,32 @@ def paint_back_muscles(canvas: Canvas, frame: SpineFrame, anatomy: Anatomy, tiss
             for m, c in zip(muscles, columns, strict=True)
         ]
         # Fat lies between the compartments and in the muscle's grooves, up to the fascia.
-        erector = torch.minimum(torch.minimum(sections[0], sections[1]), sections[2]) - 2.5
+        erector = torch.minimum(torch.minimum(sections[0], sections[1]), sections[2]) - 1.4
         ends = strip[index]
         between = (front + 0.5 * (ends[..., 0] + ends[..., 1])).abs() - 0.5 * (ends[..., 1] - ends[..., 0])
         ligament = torch.maximum(right.abs() - 2.4, between)
         out = [Layer(erector, tissues.fat + 12.0), Layer(ligament, 0.55 * tissues.muscle)]
-        out += [Layer(d, streaks(m.wasting)) for d, m in zip(sections, muscles, strict=True)]
+        out += [Layer(d, fibres(m.wasting)) for d, m in zip(sections, muscles, strict=True)]
         return out
 
     for box in boxes:
         lay(canvas, box, layers, max(MUSCLE_STEP_MM, 2.0 * min(canvas.grid.spacing_mm)))
 
 
-class _Streaks:
-    """HU of a muscle at the voxels: fibres, and fat streaks where it has wasted, mostly deep and medial."""
+def _fibres(canvas: Canvas, tissues: Tissues, seed: int) -> Callable[[float], Hu]:
+    """HU of a muscle by how much it wastes: streaks of fat along its fibres where it has wasted."""
+    tile = Grain(canvas, FIBRE_GRAIN_MM, (seed, 41))
 
-    def __init__(self, canvas: Canvas, tissues: Tissues, seed: int) -> None:
-        self._tile = Grain(canvas, FIBRE_GRAIN_MM, (seed, 41))
-        self._tissues = tissues
+    def hu_of(wasting: float) -> Hu:
+        share = min(0.95, wasting * tissues.infiltration)
+        lean = tissues.muscle - 8.0 * share
+        if share < 0.08:
+            return lean
 
-    def __call__(self, wasting: float) -> "_MuscleHu":
-        return _MuscleHu(self, wasting)
+        def streaked(box: Box, distance: Tensor) -> Tensor:
+            fatty = coverage(tile.at(box).neg_().add_(1.65 - 2.1 * share), 0.8)
+            return fatty.mul_(0.85 * (tissues.fat - tissues.muscle)).add_(lean)
 
-    def at(self, box: Box, distance: Tensor, wasting: float) -> Tensor:
-        t = self._tissues
-        fine = self._tile.at(box)
-        share = min(0.95, wasting * t.infiltration)
-        if share < 0.05:
-            return fine.mul_(4.0).add_(t.muscle)
-        fatty = coverage(fine.neg().add_(1.65 - 2.1 * share), 0.8)
-        return fatty.mul_(0.85 * (t.fat - t.muscle)).add_(t.muscle - 8.0 * share)
+        return streaked
 
-
-@dataclass(frozen=True)
-class _MuscleHu:
-    streaks: _Streaks
-    wasting: float
-
-    def __call__(self, box: Box, distance: Tensor) -> Tensor:
-        return self.streaks.at(box, distance, self.wasting)
-
-
-def _streaks(canvas: Canvas, tissues: Tissues, seed: int) -> _Streaks:
-    return _Streaks(canvas, tissues, seed)
+    return hu_of

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from vertseg.labels import FINDINGS
 from vertseg.phantom.anatomy import draw_anatomy
-from vertseg.phantom.bars import BoneUnion
+from vertseg.phantom.bars import BoneUnion, UnionSpace
 from vertseg.phantom.bones import paint_union, paint_vertebra
 from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.marrow import GRAIN_MM
@@ -37,8 +37,9 @@ def paint_patient(canvas: Canvas, anatomy: Anatomy) -> LabelSheet:
 
 
 def _paint_skeleton(canvas: Canvas, sheet: LabelSheet, anatomy: Anatomy) -> None:
+    space = UnionSpace(canvas)
     for group in bone_groups(anatomy, Torso(anatomy, canvas.device)):
-        union = BoneUnion(canvas)
+        union = BoneUnion(space)
         group.build(union)
         paint_union(canvas, sheet, union, (group.kind, group.level, group.marrow_hu), anatomy)
 

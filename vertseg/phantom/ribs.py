@@ -70,12 +70,10 @@ def rib_points(shape: VertebraShape, torso: Torso, anatomy: Anatomy, side: float
         abs(float(tubercle[0]) - 0.7 * torso.value("spine_x", float(tubercle[2]))) + beyond,
     )
     bone = shape.rib_mm if number in FLOATING else 1.0e9
+    shares = np.linspace(0.0, 1.0, 11)
+    z = float(tubercle[2]) - 5.0 - drop * (0.12 + 0.88 * shares**1.12)
     length = 0.0
-    for share in np.linspace(0.0, 1.0, 11):
-        angle = start + share * (end - start)
-        z = float(tubercle[2]) - 5.0 - drop * (0.12 + 0.88 * share**1.12)
-        x, y = torso.cage_point(z, float(angle), side)
-        point = np.array([x, y, z])
+    for point in torso.cage_points(z, start + shares * (end - start), side):
         step = float(np.linalg.norm(point - points[-1]))
         if length + step > bone:
             points.append(points[-1] + (point - points[-1]) * (bone - length) / step)
@@ -88,7 +86,7 @@ def rib_points(shape: VertebraShape, torso: Torso, anatomy: Anatomy, side: float
 def _angle_at(torso: Torso, z: float, right: float) -> float:
     """Angle on the back half of the cage at which it lies `right` mm beside its middle."""
     angles = np.linspace(-1.5, -0.2, 40)
-    reach = [abs(torso.cage_point(z, float(a), 1.0)[0] - 0.7 * torso.value("spine_x", z)) for a in angles]
+    reach = torso.cage_points(np.full(40, z), angles, 1.0)[:, 0] - 0.7 * torso.value("spine_x", z)
     return float(np.interp(right, reach, angles))
 
 
@@ -143,6 +141,17 @@ def paint_cartilages(canvas: Canvas, torso: Torso, anatomy: Anatomy, tissues: Ti
 
     Chalk in them begins about 30 and grows with age (first cartilage first).
     """
+    front = np.array([torso.value("cage_front", z) for z in (torso.t[2], torso.t[9])])
+    corners = np.array(
+        [
+            [x, y, z]
+            for x in (-150.0, 150.0)
+            for y in (front.min() - 90.0, front.max())
+            for z in (torso.t[1], torso.t[10] - 110.0)
+        ]
+    )
+    if canvas.box(corners, 6.0) is None:
+        return
     rng = np.random.default_rng([anatomy.seed, 56])
     notch, angle, low = sternum_heights(torso)
     chalk = float(np.clip((tissues.age - 38.0) / 45.0, 0.0, 1.0)) * float(rng.uniform(0.3, 1.0))

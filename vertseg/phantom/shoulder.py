@@ -29,7 +29,7 @@ def shoulder_points(torso: Torso, anatomy: Anatomy, side: float) -> dict[str, Ar
     t = torso.t
 
     def on_cage(z: float, degrees: float, off: float = OFF_CAGE_MM) -> Array:
-        x, y = torso.cage_point(z, float(np.deg2rad(degrees)), side)
+        x, y, _ = torso.cage_point(z, float(np.deg2rad(degrees)), side)
         middle = np.array(
             [
                 0.7 * torso.value("spine_x", z),

@@ -59,7 +59,7 @@ class Torso:
         self._skin(c, anatomy, rng)
         self._cage(c, trunk)
         self.table = c
-        self.exponent = (float(rng.uniform(2.5, 3.1)), float(np.clip(trunk["shape"] - 0.25, 1.9, 2.5)))
+        self.exponent = (float(rng.uniform(2.15, 2.6)), float(np.clip(trunk["shape"] - 0.25, 1.9, 2.5)))
         self.device = device
         stacked = np.stack([c[name] for name in CHANNELS], axis=1)
         self._table = torch.tensor(stacked, dtype=torch.float32, device=device)
@@ -166,11 +166,17 @@ class Torso:
         k = (a**n + (b.abs() + 1e-4) ** n) ** (1.0 / n)
         return (k - 1.0) * torch.sqrt(u * u + v * v + 1.0) / k.clamp_min(0.25), u / rows[wide], b
 
-    def cage_point(self, z: float, angle: float, side: float) -> tuple[float, float]:
-        """X and y on the cage at height z; `angle` runs from -pi/2 (back) over 0 (side) to pi/2 (front)."""
-        wide, front, back = (self.value(n, z) for n in ("cage_w", "cage_front", "cage_back"))
-        n = self.exponent[0] if angle < 0 else self.exponent[1]
-        c, s = abs(np.cos(angle)), np.sin(angle)
-        r = (c**n + abs(s) ** n) ** (-1.0 / n)
-        x = 0.7 * self.value("spine_x", z) + side * wide * r * c
-        return float(x), float(0.5 * (front + back) + 0.5 * (front - back) * r * s)
+    def cage_points(self, z: Array, angle: Array, side: float) -> Array:
+        """(K, 3) points on the cage at heights z (K,); `angle` (K,) runs from -pi/2 (back) over 0 to pi/2 (front)."""
+        wide, front, back, spine = (
+            np.interp(z, self.z, self.table[n]) for n in ("cage_w", "cage_front", "cage_back", "spine_x")
+        )
+        n = np.where(angle < 0, self.exponent[0], self.exponent[1])
+        c, s = np.abs(np.cos(angle)), np.sin(angle)
+        r = (c**n + np.abs(s) ** n) ** (-1.0 / n)
+        x = 0.7 * spine + side * wide * r * c
+        return np.stack([x, 0.5 * (front + back) + 0.5 * (front - back) * r * s, z], axis=1)
+
+    def cage_point(self, z: float, angle: float, side: float) -> Array:
+        """(3,) one such point."""
+        return np.asarray(self.cage_points(np.array([z]), np.array([angle]), side)[0])

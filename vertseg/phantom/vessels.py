@@ -148,19 +148,20 @@ def paint_vessels(canvas: Canvas, frame: SpineFrame, anatomy: Anatomy, tissues: 
             (7.2, side * 15 - 8, 16),
         )
         lay_tube(canvas, Tube(path, np.array([2.0, 4.0, 4.5, 4.0]), (0.8, 1.5, 1.0)), tissues.muscle)
-    for vessel in vessels_of(frame, anatomy, tissues.age):
+    vessels = vessels_of(frame, anatomy, tissues.age)
+    for vessel in vessels:
         blood = tissues.artery if vessel.arterial else tissues.vein
         lay_tube(canvas, vessel.tube, blood, 3.0)
     for place in range(1, 15):
         _paint_segmental(canvas, frame, float(place), 0.5 * (tissues.artery + tissues.vein))
-    _paint_plaques(canvas, frame, anatomy, tissues)
+    _paint_plaques(canvas, vessels, anatomy, tissues)
 
 
-def _paint_plaques(canvas: Canvas, frame: SpineFrame, anatomy: Anatomy, tissues: Tissues) -> None:
+def _paint_plaques(canvas: Canvas, vessels: list[Vessel], anatomy: Anatomy, tissues: Tissues) -> None:
     rng = np.random.default_rng([anatomy.seed, 50])
     # Abdominal aortic chalk is seldom before 45 and the rule after 75.
     burden = float(np.clip((tissues.age - 48.0) / 30.0, 0.0, 1.0)) * float(rng.uniform(0.1, 1.0))
-    for vessel in vessels_of(frame, anatomy, tissues.age):
+    for vessel in vessels:
         if not vessel.arterial or vessel.name not in ("aorta", "iliac artery", "arch"):
             continue
         points, radii = vessel.tube.points, vessel.tube.radii
