@@ -3,9 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from vertseg.phantom.canvas import Canvas
-from vertseg.phantom.shapes import capsule, coverage, ellipsoid, rotate, smooth_max, smooth_min
+from vertseg.phantom.shapes import (
+    bar,
+    capsule,
+    coverage,
+    ellipsoid,
+    rotate,
+    smooth_max,
+    smooth_min,
+    turned_ellipsoid,
+)
 from vertseg.volume import Grid
 
 
@@ -31,6 +41,23 @@ def test_capsule_of_no_length_is_a_ball() -> None:
 def test_ellipsoid_volume() -> None:
     d = ellipsoid(lattice(), (0.0, 0.0, 0.0), (8.0, 10.0, 12.0))
     assert float((d <= 0).sum()) == pytest.approx(4 / 3 * np.pi * 8 * 10 * 12, rel=0.02)
+
+
+def test_turned_ellipsoid_is_the_ellipsoid_in_its_own_axes() -> None:
+    p = lattice(21, 1.5)
+    m = Rotation.from_euler("xyz", [20, -35, 50], degrees=True).as_matrix()
+    axes = tuple(tuple(float(c) for c in row) for row in m)
+    radii = (4.0, 7.0, 11.0)
+    d = turned_ellipsoid((p[..., 0], p[..., 1], p[..., 2]), (1.0, 2.0, -1.0), axes, radii)  # type: ignore[arg-type]
+    own = rotate(p, m.T, -m @ np.array([1.0, 2.0, -1.0]))
+    plain = ellipsoid(own, (0.0, 0.0, 0.0), radii)
+    assert torch.allclose(d[plain.abs() > 1e-3], plain[plain.abs() > 1e-3], atol=1e-3)
+
+
+def test_bar_is_the_capsule_by_components() -> None:
+    p = lattice(15, 2.0)
+    what = ((1.0, -2.0, 3.0), (4.0, 6.0, -5.0), (4.0, 2.0), (1.0, 1.5, 0.7))
+    assert torch.allclose(bar((p[..., 0], p[..., 1], p[..., 2]), *what), capsule(p, *what))
 
 
 def test_smooth_union_and_intersection_bound_the_plain_ones() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from vertseg.phantom.shapes import turned_ellipsoid
+from vertseg.phantom.shapes import smooth_max, turned_ellipsoid
 from vertseg.phantom.types import VertebraShape
 
 
@@ -98,3 +98,22 @@ def process_distance(side: Side, facet: Facet, depth: float, out: float, thick: 
     along = (-n[0] * n[2] / axial, -n[1] * n[2] / axial, axial)
     radii = (facet.half_width + 0.8, facet.half_height + 0.8, 0.75 * thick + 0.5)
     return turned_ellipsoid((side.u, side.v, side.w), centre, (across, along, n), radii)
+
+
+def open_joints(distance: Tensor, p: Tensor, shape: VertebraShape) -> Tensor:
+    """Posterior elements (mm) with what reaches over the middle of their four joints' gaps taken off.
+
+    Done in the frame itself, not in the patient's warped one, so that both neighbours keep the gap between them.
+
+    Args:
+        distance: (...) posterior elements before.
+        p: (..., 3) mm, (right, anterior, up) from the body centre.
+        shape: the vertebra.
+    """
+    s, depth = shape.sizes, shape.sizes["depth"]
+    side = Side(p[..., 0].abs(), p[..., 1] + 0.5 * depth, p[..., 2])
+    for facet, own in ((superior_facet(shape), -1.0), (inferior_facet(shape), 1.0)):
+        over = 0.5 * s["facet_gap"] - own * joint_distance(side, facet, depth)
+        near = process_distance(side, facet, depth, -own, 5.5)
+        distance = smooth_max(distance, torch.minimum(over, -near), 0.6)
+    return distance

@@ -15,7 +15,6 @@ from vertseg.phantom.facets import (
     Facet,
     Side,
     inferior_facet,
-    joint_distance,
     process_distance,
     superior_facet,
 )
@@ -104,7 +103,7 @@ def _cervical_transverse(side: Side, s: dict[str, float], tip: Point) -> Tensor:
     """Front and back bars with the vertebral artery's foramen between them."""
     points = (side.u, side.v, side.w)
     half = 0.5 * s["width"]
-    hole_u, hole_v = 0.5 * (half + tip[0]), 0.3 * s["depth"]
+    hole_v = 0.3 * s["depth"]
     back = bar(points, (half + 4.0, -2.0, 0.0), (tip[0], hole_v - 3.0, -2.0), (3.6, 3.2), (1.0, 1.0, 1.1))
     front = bar(
         points,
@@ -117,8 +116,19 @@ def _cervical_transverse(side: Side, s: dict[str, float], tip: Point) -> Tensor:
         points, (tip[0], hole_v - 3.0, -2.0), (tip[0] - 1.5, hole_v + 3.5, -1.5), (2.0, 2.0), (1.0, 1.0, 1.4)
     )
     solid = smooth_min(smooth_min(back, front, 2.0), end, 2.0)
-    hole = torch.hypot(side.u - hole_u + 0.5, side.v - hole_v - 0.3) - 2.9
-    return smooth_max(solid, -hole, 1.0)
+    return solid
+
+
+def _artery_distance(side: Side, s: dict[str, float]) -> Tensor:
+    """The transverse foramen, an upright tube."""
+    u, v = _artery(s)
+    return torch.hypot(side.u - u, side.v - v) - 2.9
+
+
+def _artery(s: dict[str, float]) -> tuple[float, float]:
+    """Where the vertebral artery runs: right of the midline, in front of the posterior wall."""
+    tip = 0.5 * s["transverse_span"] - s["transverse_thickness"]
+    return 0.5 * (0.5 * s["width"] + tip) - 0.5, 0.3 * s["depth"] + 0.3
 
 
 def _pars(s: dict[str, float]) -> Point:
@@ -134,29 +144,25 @@ def _behind(facet: Facet, depth: float, out: float) -> Point:
 
 
 def _superior_process(side: Side, shape: VertebraShape) -> Tensor:
-    """From the pedicle's root up to the joint above, cut off at half the joint's gap."""
+    """From the pedicle's root up to the joint above."""
     s, facet, depth = shape.sizes, superior_facet(shape), shape.sizes["depth"]
     thick = s["process_thickness"]
     plate = process_distance(side, facet, depth, -1.0, thick)
     top = _behind(facet, depth, -0.5 * thick)
     radii = (0.5 * thick + 1.4, 0.5 * thick + 0.6)
     stem = bar((side.u, side.v, side.w), _arch_root(s), (top[0], top[1], top[2] - 2.0), radii, ROUND)
-    return smooth_max(
-        smooth_min(plate, stem, 3.0), joint_distance(side, facet, depth) + 0.5 * s["facet_gap"], 1.0
-    )
+    return smooth_min(plate, stem, 3.0)
 
 
 def _inferior_process(side: Side, shape: VertebraShape) -> Tensor:
-    """From the isthmus down to the joint below, cut off at half the joint's gap."""
+    """From the isthmus down to the joint below."""
     s, facet, depth = shape.sizes, inferior_facet(shape), shape.sizes["depth"]
     thick = 0.85 * s["process_thickness"]
     plate = process_distance(side, facet, depth, 1.0, thick)
     foot = _behind(facet, depth, 0.53 * thick)
     radii = (0.5 * s["lamina_thickness"] + 1.0, 0.53 * thick)
     limb = bar((side.u, side.v, side.w), _pars(s), (foot[0], foot[1], foot[2] + 2.0), radii, ROUND)
-    return smooth_max(
-        smooth_min(plate, limb, 3.0), 0.5 * s["facet_gap"] - joint_distance(side, facet, depth), 1.0
-    )
+    return smooth_min(plate, limb, 3.0)
 
 
 def _mamillary(side: Side, shape: VertebraShape) -> Tensor:
@@ -187,4 +193,6 @@ def posterior_distance(p: Tensor, shape: VertebraShape) -> Tensor:
     arch = smooth_min(arch, _inferior_process(side, shape), 3.0)
     if shape.level in LUMBAR:
         arch = smooth_min(arch, _mamillary(side, shape), 3.0)
+    if shape.level in CERVICAL[1:]:
+        arch = smooth_max(arch, -_artery_distance(side, s), 1.0)
     return smooth_max(arch, -canal_distance(side, s), 1.5)

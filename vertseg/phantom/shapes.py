@@ -77,9 +77,11 @@ def turned_ellipsoid(
         ((x * axis[0] + y * axis[1] + z * axis[2]) * (1.0 / radius)).square()
         for axis, radius in zip(axes, radii, strict=True)
     ]
-    k0 = torch.sqrt(squares[0] + squares[1] + squares[2])
-    k1 = torch.sqrt(sum((q * (1.0 / r**2) for q, r in zip(squares, radii, strict=True)), 1e-12 * squares[0]))
-    return k0 * (k0 - 1.0) / k1.clamp_min(1e-6)
+    # The small terms keep the centre's distance at the shortest semi-axis.
+    k0 = torch.sqrt(squares[0] + squares[1] + squares[2] + 1e-6)
+    weighed = [q * (1.0 / r**2) for q, r in zip(squares, radii, strict=True)]
+    k1 = torch.sqrt(weighed[0] + weighed[1] + weighed[2] + 1e-6 / min(radii) ** 2)
+    return k0 * (k0 - 1.0) / k1
 
 
 def ellipsoid(p: Tensor, centre: tuple[float, ...], radii: tuple[float, ...]) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from vertseg.labels import CERVICAL
-from vertseg.phantom.facets import joint_gap_distance
+from vertseg.phantom.facets import joint_gap_distance, open_joints
 from vertseg.phantom.posterior import posterior_distance
 from vertseg.phantom.shapes import smooth_max, smooth_min, stack_points, waves
 from vertseg.phantom.types import Lesion, VertebraShape
@@ -131,14 +131,15 @@ def vertebra_distances(p: Tensor, shape: VertebraShape) -> VertebraDistances:
     lateral, vertical = _body_surfaces(bent, shape)
     if shape.level == CERVICAL[0]:
         body, posterior = atlas_distances(bent, shape)
+        posterior = posterior + wobble
     else:
         body = smooth_max(lateral, vertical, shape.sizes.get("rim", 2.5))
-        posterior = posterior_distance(bent, shape)
+        posterior = open_joints(posterior_distance(bent, shape) + wobble, p, shape)
     if shape.level == CERVICAL[1]:
         body = smooth_min(body, dens_distance(bent, shape), 2.0)
-    joint = joint_gap_distance(bent, shape)
+    joint = joint_gap_distance(p, shape)
     half = 0.5 * wobble
-    return VertebraDistances(body + half, posterior + wobble, lateral + half, vertical + half, joint)
+    return VertebraDistances(body + half, posterior, lateral + half, vertical + half, joint)
 
 
 def lesion_distance(p: Tensor, lesion: Lesion) -> Tensor:
