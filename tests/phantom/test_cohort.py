@@ -67,6 +67,20 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_files(cohort: Path, tmp_path:
     assert contents(output) == contents(cohort)
 
 
+def test_an_interrupted_run_leaves_nothing_half_written(cohort: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    output = tmp_path / "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        make_cohort(output, SPEC, workers=1, progress=interrupt)
+    begun = {p.name for p in output.glob("case_*")}
+    assert "case_00000" in begun and {p.parent.name for p in output.glob("case_*/done.json")} == begun
+    whole = contents(cohort)
+    assert {name: whole[name] for name in contents(output)} == contents(output)
+
+
 def test_damaged_and_half_written_cases_are_made_again(cohort: Path, tmp_path: Path) -> None:
     output = shutil.copytree(cohort, tmp_path / "copy")
     short, flipped = (output / f"case_{n:05d}" / f"case_{n:05d}.nii.gz" for n in (0, 2))
