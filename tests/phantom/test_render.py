@@ -11,7 +11,6 @@ from vertseg.io import read_labels, read_scan
 from vertseg.labels import FINDINGS, LUMBAR, SACRUM, T13, THORACIC, LocateClass
 from vertseg.phantom import PhantomScan, ScanConfig, render_crop, render_scan
 from vertseg.phantom.anatomy import column_levels, draw_anatomy
-from vertseg.phantom.provisional_leak import leak_probabilities
 from vertseg.phantom.vertebra import WALL_SHELL_MM
 
 DEMO = ScanConfig(field="lumbar", spacing_mm=(2.5, 2.5, 2.5), case="demo")
@@ -82,18 +81,19 @@ def test_tissues_have_their_attenuation(demo: PhantomScan) -> None:
 
 
 def test_findings_lie_in_vertebrae_and_wall_defects_behind_the_body() -> None:
-    crops = [render_crop(seed) for seed in range(40, 52)]
+    crops = [render_crop(seed, inject=False) for seed in range(40, 52)]
     wall = FINDINGS.index("posterior_wall_defect")
     assert sum(c.findings[wall].any() for c in crops) >= 2
     for crop in crops:
-        assert not (crop.findings.astype(bool) & (crop.tissue == 0)).any()
+        in_bone = crop.findings[: FINDINGS.index("cement")].astype(bool)  # cement may have leaked
+        assert not (in_bone & (crop.tissue == 0)).any()
         if crop.findings[wall].any():
             body = np.argwhere(crop.tissue == 1).mean(0)
             assert np.argwhere(crop.findings[wall]).mean(0)[1] < body[1] - 3
 
 
 def test_crop_is_upright_and_marked() -> None:
-    crop = render_crop(7)
+    crop = render_crop(7, inject=False)
     body, arch = np.argwhere(crop.tissue == 1).mean(0), np.argwhere(crop.tissue == 2).mean(0)
     assert body[1] > arch[1] + 8
     inside = crop.marker[crop.tissue > 0].mean()
@@ -105,9 +105,9 @@ def test_transitional_levels_occur_about_as_often_as_stated() -> None:
     l6 = np.mean([LUMBAR[-1] in c for c in columns])
     t13 = np.mean([T13 in c for c in columns])
     short = np.mean([THORACIC[-1] not in c for c in columns])
-    assert 0.03 < l6 < 0.05
+    assert 0.038 < l6 < 0.062
     assert 0.012 < t13 < 0.028
-    assert 0.012 < short < 0.028
+    assert 0.021 < short < 0.039
 
 
 def test_collapse_brings_the_neighbours_nearer() -> None:
@@ -118,16 +118,6 @@ def test_collapse_brings_the_neighbours_nearer() -> None:
         return float(np.linalg.norm(centres[THORACIC[-1]] - centres[LUMBAR[1]]))
 
     assert gap(demo) < gap(whole) - 4
-
-
-def test_provisional_leak_rule_orders_plans_and_defects() -> None:
-    shape = draw_anatomy(3, ScanConfig(pathology=0.0)).vertebrae[-2]
-    small = leak_probabilities(shape, 0.0, 150.0, np.array([2.0, 1.0, 0.0]))
-    large = leak_probabilities(shape, 0.0, 150.0, np.array([6.0, 1.0, 0.0]))
-    thin = leak_probabilities(shape, 0.0, 150.0, np.array([2.0, 0.0, 0.0]))
-    broken = leak_probabilities(shape, 80.0, 150.0, np.array([2.0, 1.0, 0.0]))
-    assert (large > small).all() and (thin > small).all()
-    assert broken[2] > small[2] and np.array_equal(broken[[0, 1, 3]], small[[0, 1, 3]])
 
 
 def test_command_writes_image_labels_and_truth(tmp_path: Path) -> None:

@@ -112,6 +112,26 @@ def test_a_resume_file_of_another_network_is_refused(
     assert "of another network" in capsys.readouterr().err
 
 
+def test_fine_tuning_starts_from_a_checkpoint_and_remembers_what_it_saw(tmp_path: Path, cache: Path) -> None:
+    assert _train("examine", tmp_path / "first", cache) == 0
+    first, ancestor = load_checkpoint(tmp_path / "first" / "examine.safetensors")
+    still = ["optimisation.max_steps=1", "optimisation.learning_rate=0.0", "run.validate_every=1"]
+    assert _train("examine", tmp_path / "second", cache, *still, "--from", str(tmp_path / "first")) == 0
+    second, meta = load_checkpoint(tmp_path / "second" / "examine.safetensors")
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert meta.trained_on["initial"]["sha256"] == ancestor.sha256
+    assert meta.trained_on["initial"]["trained_on"] == ancestor.trained_on
+
+
+def test_fine_tuning_of_another_network_is_refused(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _train("locate", tmp_path / "first", cache) == 0
+    more = ["filters=[8, 8, 16]", "--from", str(tmp_path / "first" / "locate.safetensors")]
+    assert _train("locate", tmp_path / "second", cache, *more) == 2
+    assert "is a locate network with filters [8, 8, 8]" in capsys.readouterr().err
+
+
 def test_prepare_fills_the_cache_only(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     assert _train("examine", tmp_path / "run", cache, "--prepare") == 0

@@ -149,6 +149,7 @@ class ExamineNet(nn.Module):
         self.unet = build_unet(spec)
         self.tissue = UnetOutBlock(3, spec.filters[0], len(Tissue))
         self.findings = UnetOutBlock(3, spec.filters[0], len(FINDINGS))
+        self.findings_coarse = _CoarseHead(spec.filters, len(FINDINGS))
         self.leak = LeakHead(spec.filters[-1], len(FINDINGS))
 
     def forward(self, x: Tensor, plan: Tensor) -> dict[str, Tensor]:
@@ -159,9 +160,12 @@ class ExamineNet(nn.Module):
             the order of `labels.FINDINGS`, `leak` (N, 4) logits in the order of `labels.LEAK_ROUTES`.
         """
         features = self.unet(x)
-        findings = self.findings(features[-1])
+        quarter, half, full = features[-3:]
+        # As in LocateNet: what needs context (is this the vein or a lesion?) is decided where context is.
+        coarse = F.interpolate(self.findings_coarse(half, quarter), scale_factor=2.0, mode="trilinear")
+        findings = self.findings(full) + coarse
         return {
-            "tissue": self.tissue(features[-1]),
+            "tissue": self.tissue(full),
             "findings": findings,
             "leak": self.leak(features[0], x[:, 1:2], findings, plan),
         }

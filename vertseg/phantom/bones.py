@@ -8,16 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vertseg.labels import CERVICAL, SACRUM, LocateClass
-from vertseg.phantom.canvas import BoneLayer, Box, Canvas
+from vertseg.labels import CERVICAL, LocateClass
+from vertseg.phantom.bars import BoneUnion
+from vertseg.phantom.canvas import Box, Canvas
+from vertseg.phantom.deformation import deformed_distances
 from vertseg.phantom.findings import paint_findings
 from vertseg.phantom.marrow import marrow_hu
-from vertseg.phantom.shapes import capsule, coverage, rotate, smooth_min, waves
+from vertseg.phantom.patch import local_points
+from vertseg.phantom.shapes import coverage, smooth_min, waves
 from vertseg.phantom.sheet import LabelSheet
-from vertseg.phantom.skeleton import Bar, sacrum_segments
 from vertseg.phantom.texture import NoiseTile
 from vertseg.phantom.types import Anatomy, VertebraShape
-from vertseg.phantom.vertebra import body_distance, vertebra_distances, wall_shell
 
 BONE_STEP_MM: Final = 2.0
 """Lattice on which the distances of bones are evaluated; they bend over several mm."""
@@ -37,7 +38,7 @@ class BoneSite:
         outer: share of the voxel inside the bone.
         inner: share of the voxel inside the cortex.
         inside: voxels that are this vertebra's own.
-        shell: voxels of the posterior wall's expected shell.
+        grain: trabecular texture of unit variance.
     """
 
     box: Box
@@ -50,7 +51,7 @@ class BoneSite:
     outer: Tensor
     inner: Tensor
     inside: Tensor
-    shell: Tensor
+    grain: Tensor
 
 
 def vertebra_corners(shape: VertebraShape) -> np.ndarray:
@@ -64,11 +65,6 @@ def vertebra_corners(shape: VertebraShape) -> np.ndarray:
     return np.asarray(shape.centre_mm + np.asarray(ends) @ shape.axes.T)
 
 
-def local_points(p: Tensor, shape: VertebraShape) -> Tensor:
-    """Patient points (..., 3) in the vertebra's frame (right, anterior, up), mm from its body centre."""
-    return rotate(p, shape.axes, -shape.centre_mm @ shape.axes)
-
-
 def paint_vertebra(
     canvas: Canvas, sheet: LabelSheet, shape: VertebraShape, anatomy: Anatomy, grain: NoiseTile
 ) -> None:
@@ -78,7 +74,7 @@ def paint_vertebra(
         return
 
     def distances(points: Tensor) -> tuple[Tensor, ...]:
-        d = vertebra_distances(local_points(points, shape), shape)
+        d = deformed_distances(local_points(points, shape), shape)
         return d.body, d.posterior, d.lateral
 
     body, posterior, lateral = canvas.field(box, distances, BONE_STEP_MM)
@@ -89,62 +85,38 @@ def paint_vertebra(
     inner = torch.minimum(coverage(whole + thickness, canvas.width), outer)
     part = torch.where(body <= posterior, int(LocateClass.BODY), int(LocateClass.POSTERIOR)).to(torch.uint8)
     inside = sheet.claim(box, whole, part, shape.level)
-    shell = wall_shell(p, body, lateral, shape) & inside
-    site = BoneSite(box, shape, p, body, posterior, lateral, whole, outer, inner, inside, shell)
+    texture = grain.at(box, shape.seed)
+    site = BoneSite(box, shape, p, body, posterior, lateral, whole, outer, inner, inside, texture)
     hu = canvas.hu[box]
-    hu = hu * (1 - outer) + anatomy.hu["cortical"] * (outer - inner) + marrow_hu(site, anatomy, grain) * inner
+    hu = hu * (1 - outer) + anatomy.hu["cortical"] * (outer - inner) + marrow_hu(site, anatomy) * inner
     canvas.hu[box] = paint_findings(canvas, sheet, site, hu, anatomy)
 
 
-def add_bars(canvas: Canvas, layer: BoneLayer, bars: list[Bar]) -> None:
-    """Join bars to a layer, where the canvas sees them."""
-    for bar in bars:
-        reach = max(bar.radii) * max(bar.stretch) + canvas.width + 4
-        box = canvas.box(np.array([bar.start, bar.end]), reach)
-        if box is not None:
-            (distance,) = canvas.field(box, _bar_distance(bar), BONE_STEP_MM)
-            layer.add(distance, bar.cortex, box)
-
-
-def _bar_distance(bar: Bar) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    return lambda p: (capsule(p, bar.start, bar.end, bar.radii, bar.stretch),)
-
-
-def add_sacral_bodies(canvas: Canvas, layer: BoneLayer, anatomy: Anatomy) -> None:
-    """Join the bodies of S1 to S5 to a layer."""
-    for segment in sacrum_segments(anatomy):
-        reach = 0.6 * max(segment.sizes["width"], segment.sizes["anterior_height"]) + 4
-        box = canvas.box(segment.centre_mm[None], reach)
-        if box is not None:
-            layer.add(canvas.field(box, _segment_distance(segment), BONE_STEP_MM)[0], 0.5, box)
-
-
-def _segment_distance(segment: VertebraShape) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    return lambda p: body_distance(local_points(p, segment), segment)
-
-
-def paint_layer(
-    canvas: Canvas, sheet: LabelSheet, layer: BoneLayer, bone: tuple[LocateClass, float], anatomy: Anatomy
+def paint_union(
+    canvas: Canvas,
+    sheet: LabelSheet,
+    union: BoneUnion,
+    bone: tuple[LocateClass, int, float],
+    anatomy: Anatomy,
 ) -> None:
-    """Paint a union of bars; only where it comes near, since most of the grid holds none of it."""
-    if layer.empty:
+    """Paint a union of parts as (class, level, HU of its marrow); only where it comes near."""
+    if union.distance is None or union.cortex is None:
         return
-    kind, marrow = bone
-    near = torch.nonzero(layer.distance < canvas.width + 1.0)
-    if not len(near):
+    kind, level, marrow = bone
+    part = union.lattice.cut(union.distance < canvas.width + 1.0)
+    if part is None:
         return
-    low, high = near.min(0).values, near.max(0).values + 1
-    x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    box = (x, y, z)
+    box, place, lattice = part
+    distance, cortex = lattice.interpolate(union.distance[place], union.cortex[place])
     wobble, coarse = canvas.field(box, _irregular(float(kind), float(anatomy.seed % 13)), 4.0)
-    distance = layer.distance[box] + 0.6 * wobble
+    distance = distance + 0.5 * wobble
     outer = coverage(distance, canvas.width)
-    inner = torch.minimum(coverage(distance + layer.cortex[box], canvas.width), outer)
+    inner = torch.minimum(coverage(distance + cortex, canvas.width), outer)
     hu = canvas.hu[box]
     canvas.hu[box] = (
         hu * (1 - outer) + 0.92 * anatomy.hu["cortical"] * (outer - inner) + marrow * (1 + coarse) * inner
     )
-    sheet.claim(box, distance, kind, SACRUM if kind is LocateClass.SACRUM else 0)
+    sheet.claim(box, distance, kind, level)
 
 
 def _irregular(kind: float, shift: float) -> Callable[[Tensor], tuple[Tensor, ...]]:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vertseg.phantom.shapes import coverage, smooth_min, stack_points
+from vertseg.phantom.shapes import coverage, stack_points
 from vertseg.phantom.types import Array
 from vertseg.volume import Grid
 
@@ -31,6 +31,16 @@ class Canvas:
         self.matrix = patient_from_world @ grid.affine
         self.inverse = np.linalg.inv(self.matrix)
         self.hu = torch.full(grid.shape, -1000.0, device=self.device)
+        half = 0.5 * (np.asarray(grid.shape, dtype=np.float64) - 1.0)
+        self.centre_mm = self.matrix[:3, :3] @ half + self.matrix[:3, 3]
+        self.radius_mm = float(np.linalg.norm(self.matrix[:3, :3] * (half + 1.0)[None]))
+
+    def sees(self, points_mm: Array, margin_mm: float) -> bool:
+        """Whether a ball around patient points (K, 3), widened by a margin, comes near the grid: quick, not exact."""
+        low, high = points_mm.min(0), points_mm.max(0)
+        gap = 0.5 * (low + high) - self.centre_mm
+        reach = self.radius_mm + margin_mm + 0.5 * float(np.linalg.norm(high - low))
+        return float(gap @ gap) < reach * reach
 
     def box(self, corners_mm: Array, margin_mm: float) -> Box | None:
         """Slices that hold the given patient points (K, 3) with a margin; None if outside the grid."""
@@ -120,6 +130,39 @@ class Lattice:
             out.append(value)
         return tuple(out)
 
+    def place_of(self, box: Box) -> Box:
+        """Slices of arrays on this lattice that hold a box of voxels and a point around it."""
+        slices = []
+        for voxels, knots in zip(box, self._axes, strict=True):
+            first = max(0, int(np.searchsorted(knots, voxels.start, "right")) - 1)
+            slices.append(slice(first, min(len(knots), int(np.searchsorted(knots, voxels.stop - 1)) + 1)))
+        return (slices[0], slices[1], slices[2])
+
+    def cut(self, near: Tensor) -> tuple[Box, Box, "Lattice"] | None:
+        """The part of the lattice whose cells touch a marked point, None if nothing is marked.
+
+        Args:
+            near: (x, y, z) bool at the lattice's points.
+
+        Returns:
+            The part's voxels on the canvas, its place in arrays on this lattice, and its own lattice.
+        """
+        voxels, places, axes = [], [], []
+        flags = near.cpu().numpy()
+        for axis, (knots, within) in enumerate(zip(self._axes, self._ranges, strict=True)):
+            marked = np.flatnonzero(flags.any(axis=tuple(a for a in range(3) if a != axis)))
+            if len(marked) == 0:
+                return None
+            first, last = max(int(marked[0]) - 1, 0), min(int(marked[-1]) + 1, len(knots) - 1)
+            start, stop = int(knots[first]), min(int(knots[last]) + 1, within.stop)
+            if stop <= start:
+                return None
+            voxels.append(slice(start, stop))
+            places.append(slice(first, last + 1))
+            axes.append(knots[first : last + 1])
+        box, place = (voxels[0], voxels[1], voxels[2]), (places[0], places[1], places[2])
+        return box, place, Lattice(self._canvas, axes, voxels)
+
     def _weights(self, axis: int) -> Tensor | None:
         """(voxels, lattice) hat functions, None where the lattice is the voxels."""
         knots, voxels = self._axes[axis], self._ranges[axis]
@@ -129,19 +172,3 @@ class Lattice:
         at = np.arange(voxels.start, voxels.stop)[:, None]
         hats = np.clip(1.0 - np.abs(at - knots[None]) / stride, 0.0, 1.0)
         return torch.tensor(hats, dtype=torch.float32, device=self._canvas.device)
-
-
-class BoneLayer:
-    """Union of bars of one kind, with the cortex thickness that goes with the nearest bar."""
-
-    def __init__(self, canvas: Canvas) -> None:
-        self.distance = torch.full(canvas.grid.shape, FAR_MM, device=canvas.device)
-        self.cortex = torch.full(canvas.grid.shape, 1.0, device=canvas.device)
-        self.empty = True
-
-    def add(self, distance: Tensor, cortex_mm: float, box: Box) -> None:
-        """Join a shape to the union within a box."""
-        old = self.distance[box]
-        self.cortex[box] = torch.where(distance < old, torch.full_like(old, cortex_mm), self.cortex[box])
-        self.distance[box] = smooth_min(old, distance, 1.5)
-        self.empty = False

@@ -13,23 +13,21 @@ from scipy import ndimage
 from vertseg.io.atomic import write_text
 from vertseg.io.nifti import file_sha256
 from vertseg.labels import (
-    APPROACHES,
     FINDINGS,
     LEAK_ROUTES,
     LUMBAR,
     N_LEVELS,
     T13,
     THORACIC,
-    VISCOSITIES,
     LocateClass,
     level_name,
 )
 from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.contact_sheet import draw_tile
 from vertseg.phantom.files import label_path, pathology, truth_path, write_scan
-from vertseg.phantom.provisional_leak import draw_plan, leak_probabilities
+from vertseg.phantom.leak import draw_plan, injected, leak_array
 from vertseg.phantom.render import render_scan
-from vertseg.phantom.types import Anatomy, Array, PhantomScan, PhantomVertebra, ScanConfig, VertebraShape
+from vertseg.phantom.types import Anatomy, PhantomScan, PhantomVertebra, ScanConfig, VertebraShape
 
 INJECTED_LEVELS: Final = (*THORACIC[3:], T13, *LUMBAR)
 """T4 to L5 with T13 and L6: hardly any vertebroplasty is done above."""
@@ -88,28 +86,18 @@ def leak_row(
     """One drawn injection into a vertebra and where it leaked: cells of `LEAK_COLUMNS` but for the case."""
     rng = np.random.default_rng([scan.seed, 11, truth.level])
     plan = draw_plan(rng)
-    leaked, leaked_ml = _provisional_leaks(drawn, truth, plan, rng)
+    injection = injected(*drawn, plan, int(rng.integers(2**31)))
+    leaks = leak_array(injection)
+    leaked_ml = {} if injection is None else injection.leaked_ml
     return {
         "level": level_name(truth.level),
-        **{f"leak_{route}": int(out) for route, out in zip(LEAK_ROUTES, leaked, strict=True)},
-        "volume_ml": round(float(plan[0]), 2),
-        "viscosity": VISCOSITIES[int(plan[1])],
-        "approach": APPROACHES[int(plan[2])],
-        **{f"volume_{place}_ml": round(ml, 4) for place, ml in leaked_ml.items()},
+        **{f"leak_{r}": int(out) for r, out in zip(LEAK_ROUTES, leaks, strict=True) if not np.isnan(out)},
+        "volume_ml": round(plan.volume_ml, 2),
+        "viscosity": plan.viscosity,
+        "approach": plan.approach,
+        **{f"volume_{route}_ml": round(ml, 4) for route, ml in leaked_ml.items()},
         "pathology": " ".join(pathology(scan, truth)),
     }
-
-
-def _provisional_leaks(
-    drawn: tuple[Anatomy, VertebraShape], truth: PhantomVertebra, plan: Array, rng: np.random.Generator
-) -> tuple[NDArray[np.bool_], dict[str, float]]:
-    """Whether cement leaked (4,) by route, and the ml by "B", "S", "C_canal", "C_other" and "D".
-
-    A hand-made rule (see `provisional_leak`), which knows no volumes: none is given.
-    """
-    anatomy, shape = drawn
-    chances = leak_probabilities(shape, truth.wall_defect_mm2, anatomy.hu["trabecular"], plan)
-    return rng.random(len(chances)) < chances, {}
 
 
 def injectable(scan: PhantomScan) -> list[PhantomVertebra]:

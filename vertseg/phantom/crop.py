@@ -1,7 +1,5 @@
 """One vertebra's training crop, rendered straight in the vertebra's own frame."""
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -9,16 +7,16 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from vertseg.labels import CERVICAL, FINDINGS, LUMBAR, THORACIC, LocateClass
+from vertseg.phantom.acquisition import crop_acquisition
 from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.canvas import Canvas
-from vertseg.phantom.pathology import diseased
-from vertseg.phantom.provisional_leak import draw_plan, leak_probabilities
+from vertseg.phantom.crop_scan import scan_crop
+from vertseg.phantom.leak import draw_plan, injected, leak_array, plan_array
+from vertseg.phantom.pathology import redrawn
 from vertseg.phantom.render import paint_patient
-from vertseg.phantom.scanner import Acquisition, expose
 from vertseg.phantom.shapes import waves
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.types import Anatomy, ExamineCrop, ScanConfig, VertebraShape
-from vertseg.phantom.vertebra import WALL_SHELL_MM
 from vertseg.preprocess import crop_centre
 from vertseg.volume import Grid, crop_grid
 
@@ -33,11 +31,8 @@ def _patient(seed: int, rng: np.random.Generator, device: str) -> tuple[Anatomy,
     wanted = LUMBAR if region < 0.45 else THORACIC if region < 0.92 else CERVICAL[2:]
     usual = [s for s in anatomy.vertebrae if s.level in wanted]
     target = usual[int(rng.integers(len(usual)))]
-    healthy = replace(target, lesions=(), wall_hole=None)
-    if target.height_loss == 0 and (target.level in THORACIC or target.level in LUMBAR):
-        target = diseased(healthy, anatomy.hu, PATHOLOGY_BOOST, rng)
-    others = tuple(target if s.level == target.level else s for s in anatomy.vertebrae)
-    return replace(anatomy, vertebrae=others), target
+    anatomy = redrawn(anatomy, target.level, PATHOLOGY_BOOST, rng)
+    return anatomy, next(s for s in anatomy.vertebrae if s.level == target.level)
 
 
 def _frame(target: VertebraShape, rng: np.random.Generator, grid: tuple[tuple[int, int, int], float]) -> Grid:
@@ -47,33 +42,6 @@ def _frame(target: VertebraShape, rng: np.random.Generator, grid: tuple[tuple[in
     centre = crop_centre(target.centre_mm + rng.normal(0, 2.5, 3), axes)
     shape, spacing_mm = grid
     return crop_grid(centre, axes, shape, spacing_mm)
-
-
-def _scan(hu: Tensor, grid: Grid, rng: np.random.Generator, seed: int) -> Tensor:
-    """The crop as it looks after a real scan of coarser voxels was interpolated to it."""
-    spacing = np.asarray(grid.spacing_mm)
-    inplane, thick = float(spacing[0]), float(spacing[0])
-    kind = rng.random()
-    if kind < 0.5:
-        thick = float(rng.uniform(1.5, 5.0))
-    elif kind < 0.75:
-        inplane = thick = float(rng.uniform(1.5, 3.2))
-    coarse = np.maximum(spacing, [inplane, inplane, thick])
-    shape = [max(8, round(n * s / c)) for n, s, c in zip(hu.shape, spacing, coarse, strict=True)]
-    small = F.interpolate(hu[None, None], size=shape, mode="area" if rng.random() < 0.5 else "trilinear")[
-        0, 0
-    ]
-    affine = np.diag([*coarse, 1.0])
-    noise = (
-        float(np.exp(rng.normal(np.log(14.0), 0.6))) / np.sqrt(max(1.0, float(np.prod(coarse)) / 3.0)) + 2.0
-    )
-    acquisition = Acquisition(
-        Grid((shape[0], shape[1], shape[2]), affine), np.eye(4), float(coarse[0]), float(coarse[2]), noise,
-        float(rng.uniform(0.5, 2.0)), float(rng.normal(0, 5)),
-        float(rng.uniform(0, 0.7)) if rng.random() < 0.35 else 0.0,
-    )  # fmt: skip
-    image = expose(small, acquisition, seed)
-    return F.interpolate(image[None, None], size=hu.shape, mode="trilinear")[0, 0]
 
 
 def _marker(canvas: Canvas, sheet: LabelSheet, level: int, rng: np.random.Generator) -> Tensor:
@@ -92,31 +60,37 @@ def _marker(canvas: Canvas, sheet: LabelSheet, level: int, rng: np.random.Genera
 
 
 def render_crop(
-    seed: int, shape: tuple[int, int, int] = (64, 64, 64), spacing_mm: float = 1.5, device: str = "cpu"
+    seed: int,
+    shape: tuple[int, int, int] = (64, 64, 64),
+    spacing_mm: float = 1.5,
+    device: str = "cpu",
+    inject: bool = True,
 ) -> ExamineCrop:
     """One vertebra with neighbours in its own frame (right, anterior, up), with all labels of that vertebra.
 
-    The leak labels follow `provisional_leak`, a hand-made rule.
+    Args:
+        seed: the patient, the vertebra, the scan and the plan.
+        shape: voxels (X, Y, Z).
+        spacing_mm: voxel edge.
+        device: torch device.
+        inject: simulate the plan for the leak labels, which takes as long as the rest; else they are NaN.
     """
     rng = np.random.default_rng([seed, 7])
     anatomy, target = _patient(seed, rng, device)
     grid = _frame(target, rng, (shape, spacing_mm))
-    psf_mm = max(spacing_mm, float(rng.uniform(1.0, 2.0)))
-    canvas = Canvas(grid, np.eye(4), psf_mm, device)
+    acquisition = crop_acquisition(grid, rng)
+    canvas = Canvas(grid, np.eye(4), acquisition.psf_mm, device)
     sheet = paint_patient(canvas, anatomy)
-    image = _scan(canvas.hu, grid, rng, seed)
+    image = scan_crop(canvas.hu, grid, acquisition, seed)
     mine = sheet.level == target.level
     tissue = torch.where(mine, sheet.tissue, torch.zeros_like(sheet.tissue))
     tissue = torch.where(tissue > int(LocateClass.POSTERIOR), torch.zeros_like(tissue), tissue)
     findings = sheet.findings * mine
-    wall = (
-        float(findings[FINDINGS.index("posterior_wall_defect")].sum()) * grid.voxel_volume_mm3 / WALL_SHELL_MM
-    )
+    findings[FINDINGS.index("cement")] = (sheet.cement_level == target.level).to(torch.uint8)
     plan = draw_plan(rng)
-    chances = leak_probabilities(target, wall, anatomy.hu["trabecular"], plan)
-    leak = (rng.random(len(chances)) < chances).astype(np.float32)
+    injection = injected(anatomy, target, plan, int(rng.integers(2**31)), device) if inject else None
     marker = _marker(canvas, sheet, target.level, rng)
     return ExamineCrop(
         image.float().cpu().numpy(), tissue.cpu().numpy(), marker.cpu().numpy(), findings.cpu().numpy(),
-        target.level, leak, plan.astype(np.float32), seed,
+        target.level, leak_array(injection), plan_array(plan), seed,
     )  # fmt: skip

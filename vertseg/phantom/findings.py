@@ -1,71 +1,75 @@
 """Paint the pathology of one vertebra over its bone, and mark it in the label sheet."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
-import torch
+import numpy as np
 from torch import Tensor
 
-from vertseg.labels import FINDINGS
+from vertseg.phantom.benign import paint_fat_void, paint_hemangioma, paint_osteoid_osteoma, paint_schmorl
 from vertseg.phantom.canvas import Canvas
-from vertseg.phantom.shapes import coverage, waves
+from vertseg.phantom.foramen import foramen_reach, paint_foramen
+from vertseg.phantom.fracture_lines import paint_fracture
+from vertseg.phantom.lesions import lesion_reach, paint_lytic, paint_mixed, paint_sclerotic
+from vertseg.phantom.patch import Ground, Patch
 from vertseg.phantom.sheet import LabelSheet
-from vertseg.phantom.types import Anatomy, Hidden, WallHole
-from vertseg.phantom.vertebra import lesion_distance
+from vertseg.phantom.treatment import deposit_reach, paint_deposit
+from vertseg.phantom.types import Anatomy, Lesion
+from vertseg.phantom.wall_defects import hole_reach, paint_wall_hole
 
 if TYPE_CHECKING:
     from vertseg.phantom.bones import BoneSite
 
-LYTIC, SCLEROTIC, WALL, CEMENT = (FINDINGS.index(n) for n in FINDINGS)
+PAINTERS: Final[dict[str, Callable[[Patch, Lesion], None]]] = {
+    "lytic_lesion": paint_lytic,
+    "sclerotic_lesion": paint_sclerotic,
+    "mixed_lesion": paint_mixed,
+    "hemangioma": paint_hemangioma,
+    "osteoid_osteoma": paint_osteoid_osteoma,
+    "fat_void": paint_fat_void,
+}
 
 
 def paint_findings(
     canvas: Canvas, sheet: LabelSheet, site: "BoneSite", hu: Tensor, anatomy: Anatomy
 ) -> Tensor:
-    """HU of the box with the vertebra's pathology; the masks of `sheet` are marked in place."""
-    masks, hidden = sheet.findings[(slice(None), *site.box)], sheet.hidden[(slice(None), *site.box)]
-    cortex = site.inside & (site.whole > -max(1.0, canvas.width))
-    # A break removes the cortex and its partial volume just outside.
-    through = coverage(site.whole - 0.5 * canvas.width, canvas.width)
-    hu = _open_foramen(site, hu, through)
-    for lesion in site.shape.lesions:
-        distance = lesion_distance(site.p, lesion)
-        texture = 0.06 * abs(lesion.hu) + 6.0
-        value = lesion.hu + texture * waves(site.p, tuple(float(v) for v in lesion.phase), 6.0)  # type: ignore[arg-type]
-        share = coverage(distance, max(canvas.width, 1.2)) * (through if lesion.breaks_cortex else site.inner)
-        hu = hu * (1 - share) + value * share
-        mask = (distance <= 0) & site.inside
-        masks[FINDINGS.index(lesion.kind)] |= mask.to(torch.uint8)
-        if lesion.breaks_cortex:
-            masks[WALL] |= (mask & site.shell).to(torch.uint8)
-            hidden[Hidden.OPEN_CORTEX] |= (mask & cortex).to(torch.uint8)
-        if lesion.kind == "cement":
-            masks[LYTIC] &= ~mask.to(torch.uint8) & 1
-    if site.shape.wall_hole is not None:
-        hu, ring = _wall_hole(canvas, site, hu, (through, site.shape.wall_hole))
-        masks[WALL] |= ((ring <= 0) & site.shell).to(torch.uint8)
-        hidden[Hidden.OPEN_CORTEX] |= ((ring <= 0) & site.shell & cortex).to(torch.uint8)
+    """HU of the box with the vertebra's pathology; `hu` is painted on and the masks of `sheet` are marked in place.
+
+    What leaves the bone after treatment is painted later, over all bones (`treatment.paint_treatment`).
+    """
+    ground, shape = Ground(canvas, sheet, site, hu), site.shape
+    _paint(ground.patch(*foramen_reach(shape)), lambda patch: paint_foramen(patch, anatomy))
+    fracture = shape.fracture
+    if fracture is not None:
+        s = shape.sizes
+        half = [
+            0.55 * s["width"],
+            0.5 * s["depth"] + 10.0,
+            0.5 * max(s["height"], s["anterior_height"]) + 4.0,
+        ]
+        _paint(ground.patch(np.zeros(3), np.asarray(half)), lambda patch: paint_fracture(patch, fracture))
+    for node in shape.schmorl:
+        centre = np.array([node.right_mm, node.anterior_mm, node.side * 0.5 * shape.sizes["middle_height"]])
+        around = 1.2 * max(node.radius_mm, node.depth_mm) + 5.0
+        _paint(ground.patch(centre, around), lambda patch, node=node: paint_schmorl(patch, node))  # type: ignore[misc]
+    for lesion in shape.lesions:
+        centre, half_mm = lesion_reach(lesion)
+        _paint(
+            ground.patch(centre, half_mm + _rim(lesion)),
+            lambda patch, lesion=lesion: PAINTERS[lesion.kind](patch, lesion),  # type: ignore[misc]
+        )
+    hole, fill = shape.wall_hole, shape.cement
+    if hole is not None:
+        _paint(ground.patch(*hole_reach(hole, shape)), lambda patch: paint_wall_hole(patch, hole))
+    if fill is not None:
+        _paint(ground.patch(*deposit_reach(fill)), lambda patch: paint_deposit(patch, fill))
     return hu
 
 
-def _open_foramen(site: "BoneSite", hu: Tensor, through: Tensor) -> Tensor:
-    s, p = site.shape.sizes, site.p
-    if s["foramen"] <= 2.0:
-        return hu
-    depth = p[..., 1] + s["depth"] / 2
-    foramen = torch.hypot(p[..., 0] * 0.8, p[..., 2]) - s["foramen"] * 1.3
-    share = coverage(foramen, 1.5) * (depth < 5.0) * (depth > -4.0) * (p[..., 1] < 0) * through
-    share = 0.7 * share * (1 - site.inner)
-    return hu * (1 - share) + 20.0 * share
+def _rim(lesion: Lesion) -> float:
+    return 5.0 if lesion.kind == "osteoid_osteoma" else 0.0
 
 
-def _wall_hole(
-    canvas: Canvas, site: "BoneSite", hu: Tensor, what: tuple[Tensor, WallHole]
-) -> tuple[Tensor, Tensor]:
-    through, hole = what
-    p, seed = site.p, site.shape.seed
-    ph = (float(seed % 59), float(seed % 53), float(seed % 47))
-    across = torch.hypot(p[..., 0] - hole.right_mm, p[..., 2] - hole.up_mm)
-    ring = across - hole.radius_mm + 1.2 * waves(p, ph, 7.0)
-    behind = coverage(p[..., 1] + 0.22 * site.shape.sizes["depth"], 2.0)
-    share = coverage(ring, canvas.width) * behind * through * coverage(-(site.whole + 3.0), 1.5)
-    return hu * (1 - share) + hole.hu * share, ring
+def _paint(patch: Patch | None, painter: Callable[[Patch], None]) -> None:
+    if patch is not None:
+        painter(patch)

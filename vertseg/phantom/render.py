@@ -4,16 +4,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vertseg.labels import FINDINGS, LocateClass
+from vertseg.labels import FINDINGS
 from vertseg.phantom.anatomy import draw_anatomy
-from vertseg.phantom.bones import add_bars, add_sacral_bodies, paint_layer, paint_vertebra
-from vertseg.phantom.canvas import BoneLayer, Canvas
+from vertseg.phantom.bars import BoneUnion
+from vertseg.phantom.bones import paint_union, paint_vertebra
+from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.marrow import GRAIN_MM
 from vertseg.phantom.scanner import Acquisition, acquire, expose
 from vertseg.phantom.sheet import LabelSheet
-from vertseg.phantom.skeleton import pelvis_bars, rib_bars, sacrum_bars, upper_bars
-from vertseg.phantom.soft_tissue import Course, paint_along_spine, paint_organs, paint_table, paint_trunk
+from vertseg.phantom.skeleton import bone_groups
+from vertseg.phantom.soft_tissue import paint_soft_tissue
 from vertseg.phantom.texture import NoiseTile
+from vertseg.phantom.torso import Torso
+from vertseg.phantom.treatment import paint_treatment
 from vertseg.phantom.types import Anatomy, PhantomScan, PhantomVertebra, ScanConfig, VertebraShape
 from vertseg.phantom.vertebra import WALL_SHELL_MM
 from vertseg.volume import Volume
@@ -23,38 +26,21 @@ LYTIC, WALL = FINDINGS.index("lytic_lesion"), FINDINGS.index("posterior_wall_def
 
 def paint_patient(canvas: Canvas, anatomy: Anatomy) -> LabelSheet:
     """Paint everything that the canvas sees, soft tissue first, then bones, and label it."""
-    p = canvas.points()
-    paint_trunk(canvas, anatomy, p, Course(anatomy, canvas.device))
-    paint_organs(canvas, anatomy)
-    paint_along_spine(canvas, anatomy)
-    if anatomy.trunk["table"] > 0:
-        paint_table(canvas, anatomy, p)
+    paint_soft_tissue(canvas, anatomy)
     sheet = LabelSheet.blank(canvas)
     _paint_skeleton(canvas, sheet, anatomy)
     grain = NoiseTile(canvas, GRAIN_MM, anatomy.seed)
     for shape in anatomy.vertebrae:
         paint_vertebra(canvas, sheet, shape, anatomy, grain)
+    paint_treatment(canvas, sheet, anatomy)
     return sheet
 
 
 def _paint_skeleton(canvas: Canvas, sheet: LabelSheet, anatomy: Anatomy) -> None:
-    rng = np.random.default_rng([anatomy.seed, 31])
-    trabecular = anatomy.hu["trabecular"]
-    groups = (
-        (LocateClass.OTHER_BONE, [*pelvis_bars(anatomy)], trabecular * float(rng.uniform(0.3, 0.9))),
-        (LocateClass.OTHER_BONE, [*rib_bars(anatomy)], trabecular * float(rng.uniform(0.6, 1.4))),
-        (LocateClass.OTHER_BONE, [*upper_bars(anatomy)], trabecular * float(rng.uniform(0.6, 1.2))),
-        (LocateClass.SACRUM, [*sacrum_bars(anatomy)], trabecular * float(rng.uniform(0.5, 1.0))),
-    )
-    for kind, bars, marrow in groups:
-        layer = BoneLayer(canvas)
-        add_bars(canvas, layer, [b for b in bars if not b.hollow])
-        if kind is LocateClass.SACRUM:
-            add_sacral_bodies(canvas, layer, anatomy)
-        paint_layer(canvas, sheet, layer, (kind, marrow), anatomy)
-        shafts = BoneLayer(canvas)
-        add_bars(canvas, shafts, [b for b in bars if b.hollow])
-        paint_layer(canvas, sheet, shafts, (kind, anatomy.hu["fat"] + 40.0), anatomy)
+    for group in bone_groups(anatomy, Torso(anatomy, canvas.device)):
+        union = BoneUnion(canvas)
+        group.build(union)
+        paint_union(canvas, sheet, union, (group.kind, group.level, group.marrow_hu), anatomy)
 
 
 def _truth(shape: VertebraShape, scan: tuple[Canvas, LabelSheet], world: np.ndarray) -> PhantomVertebra:

@@ -1,124 +1,161 @@
-"""What the scanner does to the patient's HU: pose, field of view, slice thickness, kernel and noise."""
+"""What the scanner does to the patient's HU: slice thickness, kernel, noise, artefacts, field of view.
 
-from dataclasses import dataclass
+`acquire` draws how a patient is scanned, `crop_acquisition` the same for a vertebra's crop; `expose` makes
+the image. On every device the same seed gives the same scan, as all random numbers come from the CPU.
+"""
 
-import numpy as np
+from dataclasses import replace
+from math import ceil
+
 import torch
 import torch.nn.functional as F
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from vertseg.labels import CERVICAL, LUMBAR, THORACIC
-from vertseg.phantom.types import Anatomy, Array, ScanConfig
-from vertseg.volume import Grid
+from vertseg.phantom.acquisition import Acquisition, Quality, acquire, crop_acquisition
+from vertseg.phantom.artefacts import CLEAN, hardening, metal_streaks
+from vertseg.phantom.kernel import profile_matrix, resampling_response
+from vertseg.phantom.motion import moved
+from vertseg.phantom.noise import (
+    add_direction,
+    noise_map,
+    noise_spectrum,
+    plane_power,
+    resampled_factor,
+    thickness,
+)
 
+__all__ = ["Acquisition", "Quality", "acquire", "crop_acquisition", "expose", "without_noise"]
 
-@dataclass(frozen=True)
-class Acquisition:
-    """How one scan was taken: grid (world), pose (patient from world, 4x4), widths in mm, noise in HU."""
-
-    grid: Grid
-    patient_from_world: Array
-    psf_mm: float
-    slice_mm: float
-    noise_hu: float
-    grain_mm: float
-    offset_hu: float
-    sharpen: float
-
-
-def draw_pose(rng: np.random.Generator) -> Array:
-    """Patient on the table: mostly within 8 degrees, sometimes turned further. Returns 4x4 patient-from-world."""
-    spread = 7.0 if rng.random() < 0.85 else 16.0
-    pose = np.eye(4)
-    pose[:3, :3] = Rotation.from_euler("xyz", rng.normal(0, spread / 2, 3), degrees=True).as_matrix()
-    return pose
-
-
-def _extent(anatomy: Anatomy, config: ScanConfig, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Low and high corner of the field of view, patient mm."""
-    z = {s.level: float(s.centre_mm[2]) for s in anatomy.vertebrae}
-    mode = config.field
-    if mode == "random":
-        mode = str(rng.choice(["lumbar", "thoracic", "whole"], p=[0.62, 0.26, 0.12]))  # type: ignore[assignment]
-    if mode == "lumbar":
-        top = z.get(THORACIC[int(rng.integers(6, 12))], z[THORACIC[10]]) + float(rng.uniform(-12, 12))
-        bottom = float(rng.choice([rng.uniform(-60, -20), rng.uniform(-200, -60)]))
-    elif mode == "thoracic":
-        top = z[CERVICAL[int(rng.integers(4, 7))]] + float(rng.uniform(-10, 40))
-        lowest = int(rng.choice([THORACIC[-1], *LUMBAR[:3]]))
-        bottom = z[lowest] if THORACIC[-1] in z else z[LUMBAR[0]]
-    else:
-        top, bottom = z[CERVICAL[0]] + float(rng.uniform(0, 60)), float(rng.uniform(-150, -40))
-    trunk = anatomy.trunk
-    wide, front = trunk["half_width"] + 15, 2 * trunk["half_depth"] - trunk["back"] + 10
-    back = trunk["back"] + 45
-    if rng.random() < 0.45:
-        wide, front = float(rng.uniform(75, 130)), float(rng.uniform(60, 130))
-        back = float(rng.uniform(75, 110))
-    middle = np.mean([s.centre_mm[:2] for s in anatomy.vertebrae if bottom < s.centre_mm[2] < top], axis=0)
-    low = np.array([middle[0] - wide, middle[1] - back, bottom])
-    return low, np.array([middle[0] + wide, middle[1] + front, top])
-
-
-def acquire(anatomy: Anatomy, config: ScanConfig) -> Acquisition:
-    """Draw field, pose, spacing and image quality for this patient."""
-    rng = np.random.default_rng([anatomy.seed, 3])
-    pose = draw_pose(rng)
-    low, high = _extent(anatomy, config, rng)
-    spacing = config.spacing_mm
-    if spacing is None:
-        inplane = float(rng.uniform(0.8, 1.4))
-        spacing = (inplane, inplane, float(rng.choice([1.0, 1.5, 2.0, 2.5, 3.0])))
-    step = np.asarray(spacing)
-    centre_world = np.linalg.inv(pose)[:3, :3] @ (0.5 * (low + high))
-    shape = np.maximum(np.round((high - low) / step).astype(int), 16)
-    affine = np.diag([*step, 1.0])
-    affine[:3, 3] = centre_world - step * (shape - 1) / 2
-    slice_mm = config.slice_mm or max(
-        float(step[2]), float(rng.uniform(0.8, 5.0)) if rng.random() < 0.5 else 0.0
-    )
-    dose = float(np.exp(rng.normal(np.log(14.0), 0.55)))
-    return Acquisition(
-        Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine), pose,
-        psf_mm=max(float(np.min(step)), float(rng.uniform(0.9, 1.8))), slice_mm=slice_mm,
-        noise_hu=dose / np.sqrt(max(1.0, float(np.prod(step)) / 2.0)) + 3.0,
-        grain_mm=float(rng.uniform(0.5, 1.6)), offset_hu=float(rng.normal(0, 5)) * config.appearance,
-        sharpen=float(rng.uniform(0.0, 0.7)) if rng.random() < 0.4 else 0.0,
-    )  # fmt: skip
-
-
-def blur(image: Tensor, sigma_vox: tuple[float, float, float]) -> Tensor:
-    """Separable Gaussian over (X, Y, Z), edges replicated; a sigma under 0.2 voxels is skipped."""
-    out = image[None, None]
-    for axis, sigma in enumerate(sigma_vox):
-        if sigma < 0.2:
-            continue
-        radius = max(1, int(np.ceil(2.5 * sigma)))
-        t = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
-        kernel = torch.exp(-0.5 * (t / sigma) ** 2)
-        shape, pad = [1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0]
-        shape[axis + 2] = len(t)
-        pad[2 * (2 - axis)] = pad[2 * (2 - axis) + 1] = radius
-        out = F.conv3d(F.pad(out, pad, mode="replicate"), (kernel / kernel.sum()).reshape(shape))
-    return out[0, 0]
+LOWEST_HU, HIGHEST_HU = -1024.0, 3071.0
+"""What 12 bits hold."""
 
 
 def expose(hu: Tensor, acquisition: Acquisition, seed: int) -> Tensor:
-    """The image: slice profile, kernel, correlated noise, offset; clipped to what a CT stores.
+    """The image (X, Y, Z) on the acquisition's grid, clipped to what a CT stores.
 
-    Noise is white noise smoothed to the kernel's grain and scaled to `noise_hu`, so that its power
-    falls at high frequency; sharpening kernels raise edges and noise together.
+    In this order: beam hardening and metal, slice profile, movement and kernel, noise, calibration, circle.
+
+    Args:
+        hu: painted HU over the grid's box, with as many voxels as the grid or more along any axis.
+        acquisition: how the scan was taken.
+        seed: of noise and streaks; the same on every device.
     """
-    step = acquisition.grid
-    spacing = step.spacing_mm
+    quality, spacing = acquisition.quality, acquisition.grid.spacing_mm
     generator = torch.Generator(device="cpu").manual_seed(seed)
-    extra = np.sqrt(max(0.0, acquisition.slice_mm**2 - spacing[2] ** 2)) / 2.6
-    image = blur(hu, (0.0, 0.0, extra / spacing[2]))
-    noise = torch.randn(hu.shape, generator=generator).to(hu.device)
-    sigma = tuple(acquisition.grain_mm / s * 0.5 for s in spacing[:2])
-    noise = blur(noise, (sigma[0], sigma[1], max(0.2, extra / spacing[2]) if extra > 0 else 0.0))
-    noise = noise * (acquisition.noise_hu / noise.std().clamp_min(1e-6))
-    if acquisition.sharpen > 0:
-        image = image + acquisition.sharpen * (image - blur(image, (1.2 / spacing[0], 1.2 / spacing[1], 0.0)))
-    return (image + noise + acquisition.offset_hu).clamp(-1024.0, 3071.0)
+    painted = _with_artefacts(hu, acquisition, generator)
+    image = _in_slices(painted, acquisition)
+    image = _through_kernel(image, acquisition)
+    if quality.noise_hu > 0:
+        image = image + _noise(image, acquisition, generator)
+    image = (image * quality.gain + quality.offset_hu).clamp(LOWEST_HU, HIGHEST_HU)
+    if acquisition.outside is None:
+        return image
+    return torch.where(_beyond(image, spacing, acquisition.outside.radius_mm), acquisition.outside.hu, image)
+
+
+def _with_artefacts(hu: Tensor, acquisition: Acquisition, generator: torch.Generator) -> Tensor:
+    artefacts = acquisition.artefacts
+    size = zip(acquisition.grid.spacing_mm, acquisition.grid.shape, hu.shape, strict=True)
+    x, y, z = (s * n / m for s, n, m in size)
+    streaks = None
+    if artefacts.streaks > 0:
+        depth = sum(acquisition.body_mm) / 2
+        streaks = metal_streaks(hu, (x, y, z), depth, artefacts.streaks, generator)
+    if artefacts.hardening > 0:
+        hu = hu + hardening(hu, (x, y, z), artefacts.hardening)
+    return hu if streaks is None else hu + streaks
+
+
+def _in_slices(hu: Tensor, acquisition: Acquisition) -> Tensor:
+    """Painted voxels gathered to the scan's: means in plane, the slice profile along z."""
+    x, y, z = acquisition.grid.shape
+    if hu.shape[:2] != (x, y):
+        hu = F.interpolate(hu.permute(2, 0, 1)[None], size=(x, y), mode="area")[0].permute(1, 2, 0)
+    step = acquisition.grid.spacing_mm[2]
+    profile = profile_matrix(hu.shape[2], z, step, max(acquisition.quality.slice_mm, 0.3))
+    if profile is None:
+        return hu
+    return hu @ torch.as_tensor(profile.T, dtype=hu.dtype, device=hu.device)
+
+
+def _frequencies(
+    shape: tuple[int, int], steps: tuple[float, float], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    fx = torch.fft.fftfreq(shape[0], steps[0], device=device)[:, None]
+    return fx, torch.fft.rfftfreq(shape[1], steps[1], device=device)[None]
+
+
+def _response(frequencies: tuple[Tensor, Tensor], acquisition: Acquisition) -> Tensor:
+    """What the kernel and the resampling still have to take from the painted image, (KX, KY)."""
+    quality, spacing = acquisition.quality, acquisition.grid.spacing_mm
+    fx, fy = frequencies
+    painted = (torch.sinc(fx * acquisition.psf_mm) * torch.sinc(fy * acquisition.psf_mm)).clamp_min(0.5)
+    smooth = resampling_response(fx, quality.native_mm, spacing[0])
+    smooth = smooth * resampling_response(fy, quality.native_mm, spacing[1])
+    return quality.kernel.mtf(torch.hypot(fx, fy)) * smooth / painted
+
+
+_MARGIN_MM = 6.0
+_ALMOST_ONE = 0.03
+
+
+def _through_kernel(image: Tensor, acquisition: Acquisition) -> Tensor:
+    """The image with kernel and movement, its edge continued so that opposite sides do not mix."""
+    steps = acquisition.grid.spacing_mm[:2]
+    x, y = (_even_size(n + 2 * ceil(_MARGIN_MM / s)) for n, s in zip(image.shape[:2], steps, strict=True))
+    frequencies = _frequencies((x, y), steps, image.device)
+    response = _response(frequencies, acquisition)
+    if acquisition.motion is None and float((response - 1.0).abs().max()) < _ALMOST_ONE:
+        return image
+    left, low = (x - image.shape[0]) // 2, (y - image.shape[1]) // 2
+    pad = (0, 0, low, y - image.shape[1] - low, left, x - image.shape[0] - left)
+    spectrum = torch.fft.rfft2(F.pad(image[None, None], pad, mode="replicate")[0, 0], dim=(0, 1))
+    spectrum = spectrum * response[..., None]
+    if acquisition.motion is not None:
+        spectrum = moved(spectrum, frequencies, acquisition.motion, acquisition.grid.spacing_mm[2])
+    out: Tensor = torch.fft.irfft2(spectrum, s=(x, y), dim=(0, 1))
+    return out[left : left + image.shape[0], low : low + image.shape[1]]
+
+
+def _even_size(at_least: int) -> int:
+    """The next even length without prime factors above 5, at which a Fourier transform is fast."""
+    n = at_least + at_least % 2
+    while True:
+        rest = n
+        for prime in (2, 3, 5):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return n
+        n += 2
+
+
+def _noise(image: Tensor, acquisition: Acquisition, generator: torch.Generator) -> Tensor:
+    """Noise (X, Y, Z) in HU for this patient."""
+    quality, spacing = acquisition.quality, acquisition.grid.spacing_mm
+    x, y, z = image.shape
+    frequencies = _frequencies((x, y), (spacing[0], spacing[1]), image.device)
+    power = plane_power(
+        frequencies, (spacing[0], spacing[1]), quality.native_mm, quality.kernel, quality.iterative
+    )
+    spectrum = noise_spectrum(power, (x, y, z), generator, (spacing[2], quality.slice_mm))
+    local, ratio = noise_map(*thickness(image, spacing, acquisition.body_mm))
+    spectrum = add_direction(spectrum, frequencies, ratio)
+    noise: Tensor = torch.fft.irfft2(spectrum, s=(x, y), dim=(0, 1))
+    kept = resampled_factor(quality.kernel, quality.iterative, quality.native_mm, spacing[0])
+    return noise * local * (quality.noise_hu * kept)
+
+
+def _beyond(image: Tensor, spacing: tuple[float, float, float], radius_mm: float) -> Tensor:
+    """(X, Y, 1) where the distance from the field's centre exceeds the radius."""
+    x, y = (
+        (torch.arange(n, device=image.device) - (n - 1) / 2) * s
+        for n, s in zip(image.shape[:2], spacing[:2], strict=True)
+    )
+    return torch.hypot(x[:, None], y[None])[..., None] > radius_mm
+
+
+def without_noise(acquisition: Acquisition) -> Acquisition:
+    """The same scan free of noise, artefacts and error of calibration: kernel and slices alone."""
+    quality = replace(acquisition.quality, noise_hu=0.0, offset_hu=0.0, gain=1.0)
+    return replace(acquisition, quality=quality, artefacts=CLEAN, motion=None, outside=None)

@@ -5,6 +5,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+Components = tuple[Tensor, Tensor, Tensor]
+"""x, y and z of points, each (...), contiguous and so faster than slices of (..., 3)."""
+
 
 def stack_points(x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """Points (..., 3) whose components lie contiguous in memory, which the shapes below read fastest."""
@@ -41,7 +44,18 @@ def capsule(
 
     `stretch` (3,) makes the section elliptic: a value of 2 along an axis doubles the extent there.
     """
-    x, y, z = ((p[..., i] - a[i]) * (1.0 / stretch[i]) for i in range(3))
+    return bar((p[..., 0], p[..., 1], p[..., 2]), a, b, radii, stretch)
+
+
+def bar(
+    points: Components,
+    a: tuple[float, ...],
+    b: tuple[float, ...],
+    radii: tuple[float, float],
+    stretch: tuple[float, ...],
+) -> Tensor:
+    """`capsule` on points given by their components."""
+    x, y, z = ((points[i] - a[i]) * (1.0 / stretch[i]) for i in range(3))
     bx, by, bz = ((b[i] - a[i]) / stretch[i] for i in range(3))
     length = bx * bx + by * by + bz * bz
     if length < 1e-9:
@@ -49,6 +63,23 @@ def capsule(
     t = ((x * bx + y * by + z * bz) * (1.0 / length)).clamp(0.0, 1.0)
     dx, dy, dz = x - t * bx, y - t * by, z - t * bz
     return torch.sqrt(dx * dx + dy * dy + dz * dz) - (t * (radii[1] - radii[0]) + radii[0])
+
+
+def turned_ellipsoid(
+    points: Components,
+    centre: tuple[float, ...],
+    axes: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]],
+    radii: tuple[float, float, float],
+) -> Tensor:
+    """Ellipsoid whose semi-axes `radii` (mm) lie along three unit vectors (first-order distance)."""
+    x, y, z = (points[i] - centre[i] for i in range(3))
+    squares = [
+        ((x * axis[0] + y * axis[1] + z * axis[2]) * (1.0 / radius)).square()
+        for axis, radius in zip(axes, radii, strict=True)
+    ]
+    k0 = torch.sqrt(squares[0] + squares[1] + squares[2])
+    k1 = torch.sqrt(sum((q * (1.0 / r**2) for q, r in zip(squares, radii, strict=True)), 1e-12 * squares[0]))
+    return k0 * (k0 - 1.0) / k1.clamp_min(1e-6)
 
 
 def ellipsoid(p: Tensor, centre: tuple[float, ...], radii: tuple[float, ...]) -> Tensor:

@@ -19,12 +19,14 @@ class LabelSheet:
         tissue: (X, Y, Z) uint8 `labels.LocateClass`.
         findings: (F, X, Y, Z) uint8 in the order of `labels.FINDINGS`.
         hidden: (H, X, Y, Z) uint8 in the order of `types.Hidden`.
+        cement_level: (X, Y, Z) uint8 VerSe number of the vertebra whose cement lies there, in it or leaked.
     """
 
     level: Tensor
     tissue: Tensor
     findings: Tensor
     hidden: Tensor
+    cement_level: Tensor
     depth: Tensor
 
     @staticmethod
@@ -37,8 +39,9 @@ class LabelSheet:
 
         depth = torch.full(shape, FAR_MM, device=device)
         return LabelSheet(
-            zeros(*shape), zeros(*shape), zeros(len(FINDINGS), *shape), zeros(len(Hidden), *shape), depth
-        )
+            zeros(*shape), zeros(*shape), zeros(len(FINDINGS), *shape), zeros(len(Hidden), *shape),
+            zeros(*shape), depth,
+        )  # fmt: skip
 
     def claim(self, box: Box, distance: Tensor, kind: Tensor | LocateClass, level: int) -> Tensor:
         """Give the voxels inside a bone to it where no other bone is deeper; the mask of those given.

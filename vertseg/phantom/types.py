@@ -7,7 +7,20 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from vertseg.phantom.disease import (
+    CementFill,
+    Fracture,
+    Lesion,
+    SchmorlNode,
+    Screws,
+    WallHole,
+)
 from vertseg.volume import Volume
+
+__all__ = [
+    "Anatomy", "Array", "CementFill", "ExamineCrop", "Field", "Fracture", "Hidden", "Lesion", "PhantomScan",
+    "PhantomVertebra", "ScanConfig", "SchmorlNode", "Screws", "VertebraShape", "WallHole",
+]  # fmt: skip
 
 Array = npt.NDArray[np.float64]
 Field = Literal["lumbar", "thoracic", "whole", "random"]
@@ -24,37 +37,6 @@ class Hidden(IntEnum):
     CLEFT = 1
     ENDPLATE_BREAK = 2
     METAL = 3
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """A focal lesion in a vertebra's own frame.
-
-    Attributes:
-        kind: one of `vertseg.labels.FINDINGS` except the wall defect.
-        centre: (3,) mm from the body centre (right, anterior, up).
-        radii: (3,) mm semi-axes.
-        hu: attenuation inside.
-        breaks_cortex: the shell inside the lesion is gone.
-        phase: (3,) radians of the outline's irregularity.
-    """
-
-    kind: str
-    centre: Array
-    radii: Array
-    hu: float
-    breaks_cortex: bool
-    phase: Array
-
-
-@dataclass(frozen=True)
-class WallHole:
-    """A hole through the posterior wall without a lesion: centre (right, up) and radius in mm."""
-
-    right_mm: float
-    up_mm: float
-    radius_mm: float
-    hu: float
 
 
 @dataclass(frozen=True)
@@ -77,6 +59,10 @@ class VertebraShape:
     wall_hole: WallHole | None = None
     rib_mm: float = 0.0
     seed: int = 0
+    fracture: Fracture | None = None
+    schmorl: tuple[SchmorlNode, ...] = ()
+    cement: CementFill | None = None
+    screws: Screws | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +101,17 @@ class ScanConfig:
 
 @dataclass(frozen=True)
 class PhantomVertebra:
-    """Truth of one vertebra in a scan: body centre, axes (columns right, anterior, up), measures."""
+    """Truth of one vertebra in a scan: body centre, axes (columns right, anterior, up), measures.
+
+    Attributes:
+        height_loss: share of the body height lost, at the worst of anterior, middle and posterior.
+        lytic_ml, sclerotic_ml: volume of the masks in this vertebra.
+        wall_defect_mm2: surface of the posterior wall without cortex.
+        cement_ml: this vertebra's cement, wherever it lies.
+        leaked_ml: the part of it outside of this vertebra.
+        cleft_ml: volume of an intravertebral cleft.
+        fracture: `types.Fracture` kind, "" for none.
+    """
 
     level: int
     centroid_mm: Array
@@ -123,6 +119,11 @@ class PhantomVertebra:
     height_loss: float
     lytic_ml: float
     wall_defect_mm2: float
+    sclerotic_ml: float = 0.0
+    cement_ml: float = 0.0
+    leaked_ml: float = 0.0
+    cleft_ml: float = 0.0
+    fracture: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,8 @@ class ExamineCrop:
         tissue: (X, Y, Z) uint8 `vertseg.labels.Tissue` of this vertebra.
         marker: (X, Y, Z) float32 in [0, 1], this vertebra as the locate network would mark it.
         findings: (F, X, Y, Z) uint8 in the order of `vertseg.labels.FINDINGS`.
-        leak: (4,) float32 of 0 and 1 by `vertseg.labels.LEAK_ROUTES`; a provisional synthetic rule.
+        leak: (4,) float32 of 0 and 1 by `vertseg.labels.LEAK_ROUTES`; by the injection
+            simulator; NaN where nothing was injected.
         plan: (3,) float32 volume in ml, viscosity index, approach index.
     """
 

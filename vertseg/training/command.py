@@ -26,6 +26,11 @@ def _parser() -> argparse.ArgumentParser:
         help="change a key of the recipe, such as optimisation.max_steps=100",
     )  # fmt: skip
     parser.add_argument("--resume", metavar="PATH|last", help="go on from a resume file")
+    parser.add_argument(
+        "--from", dest="initial", metavar="PATH",
+        help="start from a checkpoint's weights (fine-tuning), such as checkpoints; short for --override "
+        "run.initial=...",
+    )  # fmt: skip
     parser.add_argument("--logger", choices=("csv", "wandb"), help="short for --override run.logger=...")
     parser.add_argument("--prepare", action="store_true", help="only render the phantoms into the cache")
     return parser
@@ -35,7 +40,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from vertseg.training.config import load_recipe
 
     logger = [f"run.logger={arguments.logger}"] if arguments.logger else []
-    recipe = load_recipe(arguments.task, arguments.config, [*arguments.override, *logger])
+    initial = [f"run.initial={arguments.initial}"] if arguments.initial else []
+    recipe = load_recipe(arguments.task, arguments.config, [*arguments.override, *logger, *initial])
     if arguments.prepare:
         from vertseg.training.fit import prepare
 

@@ -16,8 +16,8 @@ from vertseg.data.datamodule import DrawnDataModule, FolderDataModule, PhantomDa
 from vertseg.data.recipes import ExamineData
 from vertseg.errors import ConfigError
 from vertseg.io.atomic import write_text
-from vertseg.nets.checkpoint import Meta
-from vertseg.nets.unet import Task
+from vertseg.nets.checkpoint import Meta, load_checkpoint
+from vertseg.nets.unet import ExamineNet, LocateNet, Task
 from vertseg.training.callbacks import AveragedWeights, Export, StepClock, git_commit
 from vertseg.training.examine import ExamineModule
 from vertseg.training.locate import LocateModule
@@ -33,7 +33,8 @@ def fit(recipe: Recipe, resume: str | None = None) -> dict[str, Any]:
         resume: path of a resume file, or "last" for the one in the output folder; None starts anew.
 
     Raises:
-        ConfigError: the resume file is absent or of another network.
+        ConfigError: the resume file is absent, or it or the initial checkpoint is of another network.
+        CheckpointError: the initial checkpoint is absent or damaged.
     """
     output, task = Path(recipe.run.output), task_of(recipe)
     output.mkdir(parents=True, exist_ok=True)
@@ -42,9 +43,14 @@ def fit(recipe: Recipe, resume: str | None = None) -> dict[str, Any]:
     if recipe.run.threads:
         torch.set_num_threads(recipe.run.threads)
     average = AveragedWeights(recipe.optimisation.ema_decay)
-    export = Export(output / task, _meta(recipe), recipe.run.export_every, average)
-    trainer = _trainer(recipe, output, [average, export, ValidationPicture(output / "validation.png")])
     module = LocateModule(recipe) if isinstance(recipe, LocateRecipe) else ExamineModule(recipe)
+    meta = _meta(recipe)
+    if recipe.run.initial is not None:
+        net, ancestor = _initial(recipe)
+        module.net.load_state_dict(net.state_dict())
+        meta = dataclasses.replace(meta, trained_on={**meta.trained_on, "initial": _ancestry(ancestor)})
+    export = Export(output / task, meta, recipe.run.export_every, average)
+    trainer = _trainer(recipe, output, [average, export, ValidationPicture(output / "validation.png")])
     before = time.perf_counter()
     path = None if started[0] is None else str(started[0])
     try:
@@ -56,6 +62,25 @@ def fit(recipe: Recipe, resume: str | None = None) -> dict[str, Any]:
             ) from None
         raise
     return _write_summary(output, recipe, trainer.global_step, time.perf_counter() - before, export.metrics)
+
+
+def _initial(recipe: Recipe) -> tuple[LocateNet | ExamineNet, Meta]:
+    """The network that a recipe starts from."""
+    path = Path(str(recipe.run.initial))
+    if path.is_dir():
+        path = path / f"{task_of(recipe)}.safetensors"
+    net, meta = load_checkpoint(path)
+    if meta.task != task_of(recipe) or meta.filters != tuple(recipe.filters):
+        raise ConfigError(
+            f"{path} is a {meta.task} network with filters {list(meta.filters)}; this recipe trains "
+            f"{task_of(recipe)} with filters {list(recipe.filters)}. Choose another checkpoint or set filters alike."
+        )
+    return net, meta
+
+
+def _ancestry(meta: Meta) -> dict[str, Any]:
+    """What a checkpoint's JSON keeps of the one it started from: all that it saw counts as seen."""
+    return {"sha256": meta.sha256, "steps": meta.steps, "trained_on": dict(meta.trained_on)}
 
 
 def task_of(recipe: Recipe) -> Task:

@@ -32,6 +32,7 @@ class Run:
 
     Attributes:
         output: folder of logs, resume file and exported checkpoint.
+        initial: checkpoint (.safetensors, or a folder that holds one of the task) to start from; null starts anew.
         threads: CPU threads of torch; 0 leaves torch's choice.
         precision: "auto" is bf16-mixed on CUDA and 32-true on a CPU.
         log_every: steps between rows of the log.
@@ -41,6 +42,7 @@ class Run:
     """
 
     output: str = "runs"
+    initial: str | None = None
     seed: int = 1
     threads: int = 1
     accelerator: str = "auto"

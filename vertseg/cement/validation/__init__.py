@@ -1,0 +1,1 @@
+"""The injection simulator against published vertebroplasty series."""

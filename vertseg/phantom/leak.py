@@ -1,0 +1,66 @@
+"""Drawn injections into drawn vertebrae, and where they leak by the simulator of `vertseg.cement`."""
+
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from vertseg.cement.injection import Injection, inject
+from vertseg.cement.plan import InjectionPlan
+from vertseg.labels import APPROACHES, LEAK_ROUTES, VISCOSITIES
+from vertseg.phantom.injection_site import injection_site
+from vertseg.phantom.types import Anatomy, VertebraShape
+
+VOLUME_ML: Final = (1.0, 8.0)
+"""Range of drawn volumes: wider than practice, so that a plan's whole range is learned."""
+
+SIMULATOR: Final = "injection_simulator_v1"
+"""Name of what made the leak labels, for checkpoints and reports."""
+
+_VISCOSITY: Final[tuple[Literal["low", "medium", "high"], ...]] = ("low", "medium", "high")
+_APPROACH: Final[tuple[Literal["unipedicular", "bipedicular"], ...]] = ("unipedicular", "bipedicular")
+_SIDE: Final[tuple[Literal["left", "right"], ...]] = ("left", "right")
+
+
+def draw_plan(rng: np.random.Generator) -> InjectionPlan:
+    """A plan with volume, viscosity, approach and side drawn evenly."""
+    return InjectionPlan(
+        float(rng.uniform(*VOLUME_ML)),
+        _VISCOSITY[int(rng.integers(len(_VISCOSITY)))],
+        _APPROACH[int(rng.integers(len(_APPROACH)))],
+        _SIDE[int(rng.integers(len(_SIDE)))],
+    )
+
+
+def plan_array(plan: InjectionPlan) -> npt.NDArray[np.float32]:
+    """(3,) volume in ml, index of `labels.VISCOSITIES`, index of `labels.APPROACHES`: the leak head's input."""
+    indices = VISCOSITIES.index(plan.viscosity), APPROACHES.index(plan.approach)
+    return np.array([plan.volume_ml, *indices], np.float32)
+
+
+def injected(
+    anatomy: Anatomy, shape: VertebraShape, plan: InjectionPlan, seed: int, device: str = "cpu"
+) -> Injection | None:
+    """What a plan does to one vertebra; None where it holds cement already.
+
+    Args:
+        anatomy: the patient.
+        shape: the vertebra.
+        plan: the injection.
+        seed: draws what no scan shows: veins, the operator's error, the batch of cement.
+        device: torch device.
+
+    Raises:
+        InputError: the vertebra has no body (the atlas).
+    """
+    if shape.cement is not None:
+        return None
+    return inject([injection_site(anatomy, shape, device=device)], [plan], [seed])[0]
+
+
+def leak_array(injection: Injection | None) -> npt.NDArray[np.float32]:
+    """(4,) 0 or 1 by `labels.LEAK_ROUTES`; NaN where nothing was injected."""
+    if injection is None:
+        return np.full(len(LEAK_ROUTES), np.nan, np.float32)
+    leaks = injection.leaks
+    return np.array([leaks[route] for route in LEAK_ROUTES], np.float32)
