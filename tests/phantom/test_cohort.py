@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ from vertseg.errors import ConfigError
 from vertseg.io import read_labels
 from vertseg.labels import LUMBAR, THORACIC, level_number
 from vertseg.phantom import ScanConfig, render_scan
+from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.case import CaseSpec, injectable
 from vertseg.phantom.cohort import CohortSpec, make_cohort
+from vertseg.phantom.disease import Screws
 
 CONFIG = ScanConfig(field="lumbar", spacing_mm=(6.0, 6.0, 6.0))
 SPEC = CohortSpec(3, 11, CONFIG)
@@ -158,11 +161,14 @@ def test_a_fifth_validates_and_at_least_one() -> None:
 
 
 def test_what_the_field_cuts_is_not_injected() -> None:
-    scan = render_scan(11, CONFIG)
-    chosen = {v.level for v in injectable(scan)}
+    scan, anatomy = render_scan(11, CONFIG), draw_anatomy(11, CONFIG)
+    chosen = {v.level for v in injectable(scan, anatomy)}
     top = scan.vertebrae[0].level
     assert (scan.level.array[:, :, -1] == top).any() and top not in chosen
-    assert LUMBAR[1] in chosen or LUMBAR[2] in chosen
+    assert LUMBAR[1] in chosen
+    screws = Screws((1.0, -1.0), 3.0, 0.8, 3.0, 0, 8000.0)
+    treated = tuple(replace(s, screws=screws) if s.level == LUMBAR[1] else s for s in anatomy.vertebrae)
+    assert {v.level for v in injectable(scan, replace(anatomy, vertebrae=treated))} == chosen - {LUMBAR[1]}
 
 
 def test_a_folder_of_another_cohort_is_refused_and_stays_as_it_is(
