@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ from vertseg.errors import ConfigError
 from vertseg.io import read_labels
 from vertseg.labels import LUMBAR, THORACIC, level_number
 from vertseg.phantom import ScanConfig, render_scan
+from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.case import CaseSpec, injectable
 from vertseg.phantom.cohort import CohortSpec, make_cohort
+from vertseg.phantom.disease import Screws
 
 CONFIG = ScanConfig(field="lumbar", spacing_mm=(6.0, 6.0, 6.0))
 SPEC = CohortSpec(3, 11, CONFIG)
@@ -65,6 +68,20 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_files(cohort: Path, tmp_path:
     assert not (output / "index.json").exists()
     assert make_cohort(output, SPEC, workers=1) == 3 - len(finished)
     assert contents(output) == contents(cohort)
+
+
+def test_an_interrupted_run_leaves_nothing_half_written(cohort: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        if done == 1:
+            raise KeyboardInterrupt
+
+    output = tmp_path / "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        make_cohort(output, SPEC, workers=1, progress=interrupt)
+    begun = {p.name for p in output.glob("case_*")}
+    assert "case_00000" in begun and {p.parent.name for p in output.glob("case_*/done.json")} == begun
+    whole = contents(cohort)
+    assert {name: whole[name] for name in contents(output)} == contents(output)
 
 
 def test_damaged_and_half_written_cases_are_made_again(cohort: Path, tmp_path: Path) -> None:
@@ -144,11 +161,14 @@ def test_a_fifth_validates_and_at_least_one() -> None:
 
 
 def test_what_the_field_cuts_is_not_injected() -> None:
-    scan = render_scan(11, CONFIG)
-    chosen = {v.level for v in injectable(scan)}
+    scan, anatomy = render_scan(11, CONFIG), draw_anatomy(11, CONFIG)
+    chosen = {v.level for v in injectable(scan, anatomy)}
     top = scan.vertebrae[0].level
     assert (scan.level.array[:, :, -1] == top).any() and top not in chosen
-    assert LUMBAR[1] in chosen or LUMBAR[2] in chosen
+    assert LUMBAR[1] in chosen
+    screws = Screws((1.0, -1.0), 3.0, 0.8, 3.0, 0, 8000.0)
+    treated = tuple(replace(s, screws=screws) if s.level == LUMBAR[1] else s for s in anatomy.vertebrae)
+    assert {v.level for v in injectable(scan, replace(anatomy, vertebrae=treated))} == chosen - {LUMBAR[1]}
 
 
 def test_a_folder_of_another_cohort_is_refused_and_stays_as_it_is(

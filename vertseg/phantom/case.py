@@ -73,7 +73,7 @@ def make_case(folder: Path, spec: CaseSpec) -> None:
     scan = render_scan(spec.scan_seed, config)
     anatomy = draw_anatomy(spec.scan_seed, config)
     shapes = {shape.level: shape for shape in anatomy.vertebrae}
-    rows = {v.level: leak_row(scan, v, (anatomy, shapes[v.level])) for v in injectable(scan)}
+    rows = {v.level: leak_row(scan, v, (anatomy, shapes[v.level])) for v in injectable(scan, anatomy)}
     image = folder / f"{spec.name}.nii.gz"
     write_scan(scan, image, rows)
     draw_tile(scan, spec.name, folder / TILE)
@@ -100,12 +100,13 @@ def leak_row(
     }
 
 
-def injectable(scan: PhantomScan) -> list[PhantomVertebra]:
-    """Vertebrae that a clinician could inject: T4 and below, body whole in view, no cement in it yet."""
+def injectable(scan: PhantomScan, anatomy: Anatomy) -> list[PhantomVertebra]:
+    """Vertebrae that a clinician could inject: T4 and below, body whole in view, no cement or screws in it."""
     level, voxel_ml = scan.level.array, scan.hu.grid.voxel_volume_mm3 / 1000
     bodies = np.where(scan.tissue.array == LocateClass.BODY, level, 0)
     boxes = ndimage.find_objects(bodies, max_label=N_LEVELS - 1)
     treated = set(np.unique(level[scan.findings["cement"].array > 0]).tolist())
+    treated |= {s.level for s in anatomy.vertebrae if s.cement is not None or s.screws is not None}
     chosen = []
     for vertebra in scan.vertebrae:
         box = boxes[vertebra.level - 1]

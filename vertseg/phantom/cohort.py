@@ -10,13 +10,14 @@ import io
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from vertseg import __version__
 from vertseg.errors import ConfigError, OutputError
 from vertseg.io.atomic import output_error, write_text
 from vertseg.phantom.case import (
+    DONE,
     LEAK_COLUMNS,
     TILE,
     CaseSpec,
@@ -139,37 +141,44 @@ def _compare(found: Any, wanted: dict[str, Any], output: Path) -> None:
 
 def _make_all(output: Path, todo: list[CaseSpec], workers: int, report: Callable[[int, int], None]) -> None:
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(todo)), context, initializer=_start_worker)
+    listening, held = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(
+        min(workers, len(todo)), context, initializer=_start_worker, initargs=(listening,)
+    )
     try:
         futures = [pool.submit(make_case, output / case.name, case) for case in todo]
         for done, future in enumerate(as_completed(futures), start=1):
             future.result()
             report(done, len(todo))
+        pool.shutdown()
     except BrokenProcessPool:
         raise OutputError(
             f"A worker was ended by the system, as when memory runs out; '{output}' keeps what is finished: run "
             "the same command again with fewer --workers."
         ) from None
     finally:
-        # After an error the cases in hand are finished, which takes seconds, and the others are not begun.
-        pool.shutdown(wait=True, cancel_futures=True)
+        held.close()
+        pool.shutdown(cancel_futures=True)
+        listening.close()
+        for case in todo:
+            if not (output / case.name / DONE).exists():
+                shutil.rmtree(output / case.name, ignore_errors=True)
 
 
-def _start_worker() -> None:
-    """One torch thread; Ctrl-C is the parent's affair, and a worker does not outlive its parent."""
+def _start_worker(parent: Connection) -> None:
+    """One torch thread; Ctrl-C is the parent's affair, and a worker ends when the parent lets go of the pipe."""
     import torch
 
     torch.set_num_threads(1)
     keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+def _end_with(parent: Connection) -> None:
+    # Nothing is ever sent: the pipe has something to read when it was closed, be it by the parent's death.
+    parent.poll(None)
+    os._exit(1)
 
 
 def _assemble(output: Path, spec: CohortSpec) -> None:

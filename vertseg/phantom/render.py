@@ -1,7 +1,6 @@
 """Render a drawn patient: everything on a canvas, and a whole scan on a scanner's grid."""
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from vertseg.labels import FINDINGS
@@ -17,11 +16,9 @@ from vertseg.phantom.soft_tissue import paint_soft_tissue
 from vertseg.phantom.texture import NoiseTile
 from vertseg.phantom.torso import Torso
 from vertseg.phantom.treatment import paint_treatment
-from vertseg.phantom.types import Anatomy, PhantomScan, PhantomVertebra, ScanConfig, VertebraShape
-from vertseg.phantom.vertebra import WALL_SHELL_MM
+from vertseg.phantom.truth import measured
+from vertseg.phantom.types import Anatomy, PhantomScan, ScanConfig
 from vertseg.volume import Volume
-
-LYTIC, WALL = FINDINGS.index("lytic_lesion"), FINDINGS.index("posterior_wall_defect")
 
 
 def paint_patient(canvas: Canvas, anatomy: Anatomy) -> LabelSheet:
@@ -44,16 +41,6 @@ def _paint_skeleton(canvas: Canvas, sheet: LabelSheet, anatomy: Anatomy) -> None
         paint_union(canvas, sheet, union, (group.kind, group.level, group.marrow_hu), anatomy)
 
 
-def _truth(shape: VertebraShape, scan: tuple[Canvas, LabelSheet], world: np.ndarray) -> PhantomVertebra:
-    canvas, sheet = scan
-    voxel = canvas.grid.voxel_volume_mm3
-    mine = sheet.level == shape.level
-    lytic = float((sheet.findings[LYTIC].bool() & mine).sum()) * voxel / 1000.0
-    wall = float((sheet.findings[WALL].bool() & mine).sum()) * voxel / WALL_SHELL_MM
-    centroid = world[:3, :3] @ shape.centre_mm + world[:3, 3]
-    return PhantomVertebra(shape.level, centroid, world[:3, :3] @ shape.axes, shape.height_loss, lytic, wall)
-
-
 def render_scan(seed: int, config: ScanConfig | None = None) -> PhantomScan:
     """A patient's scan for this seed, with labels; (X, Y, Z) arrays in RAS, HU and mm.
 
@@ -70,9 +57,8 @@ def render_acquired(anatomy: Anatomy, acquisition: Acquisition, device: str) -> 
     sheet = paint_patient(canvas, anatomy)
     hu = expose(canvas.hu, acquisition, anatomy.seed)
     affine = acquisition.grid.affine
-    world = np.linalg.inv(acquisition.patient_from_world)
-    seen = {int(n) for n in torch.unique(sheet.level)}
-    truth = tuple(_truth(s, (canvas, sheet), world) for s in anatomy.vertebrae if s.level in seen)
+    world = np.asarray(np.linalg.inv(acquisition.patient_from_world), dtype=np.float64)
+    truth = measured(anatomy, canvas, sheet, world)
 
     def volume(t: Tensor) -> Volume:
         return Volume(t.cpu().numpy(), affine)

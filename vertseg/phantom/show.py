@@ -25,6 +25,8 @@ def describe(scan: PhantomScan, vertebra: PhantomVertebra) -> str:
         _UNITS.get(name, f"{name.replace('_', ' ')} {{:.1f}} ml").format(amount)
         for name, amount in pathology(scan, vertebra).items()
     ]
+    if vertebra.fracture:
+        parts.insert(0, f"{vertebra.fracture} fracture")
     return f"{level_name(vertebra.level)}: {', '.join(parts)}" if parts else ""
 
 
