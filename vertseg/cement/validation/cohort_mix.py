@@ -1,7 +1,8 @@
 """A cohort of treated vertebrae as published series have them: who is treated, at which level, how.
 
-Each share is a number that was read, with its source, or is named an assumption. None was chosen by looking at
-what leaks. Vertebrae are drawn patient by patient, each from its own stream, so that a longer cohort begins with
+Each share is a number that was read, with its source, or is named an assumption. None was fitted to a row of the
+table. The spread of the volume, and in `cohort_site` the sizes of clefts and cracks, were set from their sources
+after first small cohorts had shown that the first guesses were off. Vertebrae are drawn patient by patient, each from its own stream, so that a longer cohort begins with
 the shorter one.
 """
 
