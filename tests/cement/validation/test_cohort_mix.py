@@ -53,6 +53,7 @@ def test_volumes_average_what_vertos_ii_injected_and_two_pedicles_take_more(coho
     one = [p.volume_ml for p in plans if p.approach == "unipedicular"]
     two = [p.volume_ml for p in plans if p.approach == "bipedicular"]
     assert np.mean(one + two) == pytest.approx(4.3, abs=0.2)
+    assert np.std(one + two) == pytest.approx(1.4, abs=0.15)
     # 1.55 ml at L1, less at smaller levels.
     assert 1.1 < np.mean(two) - np.mean(one) < 1.7
 
