@@ -30,7 +30,7 @@ def draw_cement(shape: VertebraShape, rng: np.random.Generator) -> CementFill:
         reach = rng.uniform(0.22, 0.5) if len(sides) == 2 else rng.uniform(0.0, 0.35)
         tip = half * np.array([side * reach, rng.uniform(0.0, 0.5), rng.uniform(-0.2, 0.2)])
         for _ in range(1 if balloon else int(rng.integers(2, 5))):
-            radii = radius * rng.uniform(0.6, 1.1, 3)
+            radii = radius * (rng.uniform(0.95, 1.25, 3) if balloon else rng.uniform(0.6, 1.1, 3))
             radii[2] = min(radii[2] * rng.uniform(0.9, 1.6), half[2] * rng.uniform(0.8, 1.1))
             centre = tip + rng.normal(0, 0.3, 3) * radius * (0.0 if balloon else 1.0)
             lobes.append(tuple(float(v) for v in (*centre, *radii)))

@@ -76,9 +76,10 @@ def fragment_distance(p: Tensor, shape: VertebraShape, fragment: Fragment) -> Te
     start = v + fragment.shift_mm + 0.5 * s["depth"]
     low = 0.5 * s["height"] - fragment.height_mm
     # Its floor slopes: the corner breaks off obliquely.
-    floor = low + 0.35 * start - w
-    side = (
-        (u - fragment.right_mm).abs() - fragment.half_width_mm + 0.9 * torch.sin(0.45 * w + fragment.gap_mm)
-    )
+    floor = low + 0.35 * start + 1.1 * torch.sin(0.55 * u + fragment.shift_mm) - w
+    ragged = torch.sin(0.45 * w + fragment.gap_mm) + torch.sin(0.7 * v + 3.0 * fragment.gap_mm)
+    # Narrower in front and below, as such corners are.
+    taper = 0.22 * start + 0.25 * (0.5 * s["height"] - w)
+    side = (u - fragment.right_mm).abs() - fragment.half_width_mm + taper + 0.8 * ragged
     depth = torch.maximum(start - fragment.length_mm, -3.0 - start)
     return smooth_max(smooth_max(side, floor, 1.5), depth, 1.5)

@@ -4,17 +4,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from vertseg.phantom.benign import paint_fat_void, paint_hemangioma, paint_osteoid_osteoma, paint_schmorl
 from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.foramen import foramen_reach, paint_foramen
-from vertseg.phantom.fracture_lines import paint_fracture
+from vertseg.phantom.fracture_lines import fragment_reach, paint_fracture, paint_fragment
 from vertseg.phantom.lesions import lesion_reach, paint_lytic, paint_mixed, paint_sclerotic
 from vertseg.phantom.patch import Ground, Patch
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.treatment import deposit_reach, paint_deposit
 from vertseg.phantom.types import Anatomy, Lesion
+from vertseg.phantom.vertebra import WALL_SHELL_MM
 from vertseg.phantom.wall_defects import hole_reach, paint_wall_hole
 
 if TYPE_CHECKING:
@@ -37,17 +39,24 @@ def paint_findings(
 
     What leaves the bone after treatment is painted later, over all bones (`treatment.paint_treatment`).
     """
-    ground, shape = Ground(canvas, sheet, site, hu), site.shape
+    shape = site.shape
+    sick = bool(shape.lesions) or shape.wall_hole is not None or shape.fracture is not None
+    ground = Ground(canvas, sheet, site, hu, torch.zeros_like(hu) if sick else None)
     _paint(ground.patch(*foramen_reach(shape)), lambda patch: paint_foramen(patch, anatomy))
     fracture = shape.fracture
     if fracture is not None:
         s = shape.sizes
         half = [
-            0.55 * s["width"],
-            0.5 * s["depth"] + 10.0,
-            0.5 * max(s["height"], s["anterior_height"]) + 4.0,
+            0.52 * s["width"] + 1.0,
+            0.5 * s["depth"] + 3.0,
+            0.5 * max(s["height"], s["anterior_height"]) + 2.0,
         ]
         _paint(ground.patch(np.zeros(3), np.asarray(half)), lambda patch: paint_fracture(patch, fracture))
+        fragment = fracture.fragment
+        if fragment is not None:
+            _paint(
+                ground.patch(*fragment_reach(fragment, shape)), lambda patch: paint_fragment(patch, fragment)
+            )
     for node in shape.schmorl:
         centre = np.array([node.right_mm, node.anterior_mm, node.side * 0.5 * shape.sizes["middle_height"]])
         around = 1.2 * max(node.radius_mm, node.depth_mm) + 5.0
@@ -63,6 +72,8 @@ def paint_findings(
         _paint(ground.patch(*hole_reach(hole, shape)), lambda patch: paint_wall_hole(patch, hole))
     if fill is not None:
         _paint(ground.patch(*deposit_reach(fill)), lambda patch: paint_deposit(patch, fill))
+    if ground.wall_share is not None:
+        sheet.wall_mm2[shape.level] = ground.wall_share.sum() * canvas.grid.voxel_volume_mm3 / WALL_SHELL_MM
     return hu
 
 

@@ -45,7 +45,7 @@ def draw_foramen(shape: VertebraShape, hu: dict[str, float]) -> Foramen:
     width = OPENING_MM[0] + share * (OPENING_MM[1] - OPENING_MM[0])
     width *= 1.0 if shape.level in LUMBAR else 0.45 if shape.level in CERVICAL else 0.75
     body = 0.5 * (s["height"] + s["anterior_height"])
-    half_height = float(min(0.5 * width * rng.uniform(0.45, 0.95), 0.2 * body))
+    half_height = float(min(0.5 * width * rng.uniform(0.5, 1.1), 0.2 * body))
     venous = float(np.clip(hu["vein"], 30.0, 220.0))
     fat = float(rng.uniform(0.0, 1.0))
     return Foramen(
@@ -71,7 +71,7 @@ def channel_distance(p: Tensor, foramen: Foramen, back: float) -> Tensor:
     r, u, up = foramen.half_width, foramen.right, foramen.up
     end = (u, back + foramen.trunk, up)
     tip = max(0.45, 0.38 * r)
-    funnel = capsule(p, (u, back - 3.0, up), end, (1.05 * r, tip), (1.0, 1.0, flat))
+    funnel = capsule(p, (u, back - 3.0, up), end, (1.15 * r, tip), (1.0, 1.0, flat))
     for side, length in zip((-1.0, 1.0), foramen.branches, strict=True):
         if length > 2.0:
             far = (u + side * foramen.spread * length, end[1] + length, up + 0.1 * length)

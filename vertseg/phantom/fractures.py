@@ -85,7 +85,7 @@ def osteoporotic_fracture(shape: VertebraShape, rng: np.random.Generator) -> Ver
         kind,
         dents=_dents(shape, side, rng),
         cracks=(_endplate_crack(shape, side, rng),) if fresh and rng.random() < 0.7 else (),
-        band_hu=float(rng.uniform(110, 380)) if fresh else float(rng.uniform(0, 130)),
+        band_hu=float(rng.uniform(150, 450)) if fresh else float(rng.uniform(0, 130)),
         band_side=side,
         band_mm=float(rng.uniform(1.6, 3.8)),
         buckle_mm=float(rng.uniform(0.5, 2.5)) if rng.random() < 0.6 else 0.0,
@@ -123,7 +123,7 @@ def burst_fracture(shape: VertebraShape, rng: np.random.Generator) -> VertebraSh
 
 def _dents(shape: VertebraShape, side: float, rng: np.random.Generator) -> tuple[Dent, ...]:
     s = shape.sizes
-    deepest = min(4.0, 0.22 * s["middle_height"])
+    deepest = min(4.0, 0.16 * s["middle_height"])
     dents = []
     for _ in range(int(rng.integers(0, 3))):
         radii = (float(rng.uniform(0.18, 0.4) * s["width"]), float(rng.uniform(0.18, 0.4) * s["depth"]))
@@ -151,12 +151,12 @@ def _sagittal_crack(shape: VertebraShape, rng: np.random.Generator, oblique: boo
 
 def _fragment(shape: VertebraShape, rng: np.random.Generator) -> Fragment:
     s = shape.sizes
-    half = float(rng.uniform(0.2, 0.42) * s["canal_width"])
+    half = float(rng.uniform(0.28, 0.48) * s["canal_width"])
     room = 0.45 * s["canal_width"] - half
     shift = float(min(rng.uniform(2.0, 8.0), 0.55 * s["canal_depth"]))
     return Fragment(
-        float(rng.uniform(-1, 1) * max(room, 0.0)), half, float(rng.uniform(0.35, 0.65) * s["height"]),
-        float(rng.uniform(0.25, 0.42) * s["depth"]), shift, float(rng.uniform(1.0, 2.4)),
+        float(rng.uniform(-1, 1) * max(room, 0.0)), half, float(rng.uniform(0.4, 0.7) * s["height"]),
+        max(float(rng.uniform(0.25, 0.45) * s["depth"]), shift + 4.0), shift, float(rng.uniform(1.0, 2.4)),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from vertseg.phantom.patch import Patch, slab
 from vertseg.phantom.shapes import coverage, ellipsoid, smooth_max, smooth_min, waves
 from vertseg.phantom.types import Array, Hidden, Lesion
 
-LYTIC, SCLEROTIC, WALL, CEMENT = (FINDINGS.index(n) for n in FINDINGS)
+LYTIC, SCLEROTIC, _, CEMENT = (FINDINGS.index(n) for n in FINDINGS)
 ALIKE_MM: Final = 1.2
 """Narrowest margin between lesion and bone: trabeculae end one by one."""
 
@@ -42,7 +42,9 @@ def lobed(p: Tensor, lobes: tuple[tuple[float, ...], ...], phase: tuple[float, f
     for lobe in others:
         distance = smooth_min(distance, ellipsoid(p, tuple(lobe[:3]), tuple(lobe[3:])), 2.5)
     size = float(np.mean([lobe[3:] for lobe in lobes]))
-    return distance + min(0.16 * size, 1.6) * waves(p, phase, 1.5 * size + 4.0)
+    a, b, c = phase
+    coarse = min(0.2 * size, 2.0) * waves(p, phase, 1.6 * size + 4.0)
+    return distance + coarse + min(0.12 * size, 0.9) * waves(p, (b, c, a), 0.6 * size + 4.0)
 
 
 def _phase(lesion: Lesion, turn: float) -> tuple[float, float, float]:
@@ -61,7 +63,7 @@ def paint_lytic(patch: Patch, lesion: Lesion) -> None:
     share, kept = _destroyed(patch, lesion)
     share = coverage(distance, max(patch.width, ALIKE_MM)) * share
     patch.blend(share, lesion.hu + 5.0 * patch.grain + _remnants(patch, lesion))
-    _mark_lytic(patch, lesion, distance <= 0, kept)
+    _mark_lytic(patch, lesion, distance, kept)
 
 
 def _remnants(patch: Patch, lesion: Lesion) -> Tensor:
@@ -89,12 +91,12 @@ def _erf_inverse(x: float) -> float:
     return float(torch.erfinv(torch.tensor(x)))
 
 
-def _mark_lytic(patch: Patch, lesion: Lesion, mask: Tensor, kept: Tensor) -> None:
-    mask = mask & patch.inside
+def _mark_lytic(patch: Patch, lesion: Lesion, distance: Tensor, kept: Tensor) -> None:
+    mask = (distance <= 0) & patch.inside
     gone = mask & ~kept
     patch.mark(gone | (mask & (patch.inner > 0.5)), LYTIC)
     if lesion.breaks_cortex:
-        patch.mark(gone & patch.shell, WALL)
+        patch.open_wall(gone, coverage(distance, patch.voxel_mm) * ~kept)
         patch.hide(gone & patch.cortex, Hidden.OPEN_CORTEX)
 
 
@@ -135,4 +137,5 @@ def paint_mixed(patch: Patch, lesion: Lesion) -> None:
     patch.blend(within * lytic * gone, lesion.lytic_hu + 6.0 * patch.grain)
     inside = distance <= 0
     patch.mark(inside & (lytic < 0.5) & patch.inside, SCLEROTIC)
-    _mark_lytic(patch, lesion, inside & (lytic >= 0.5), torch.full_like(inside, not lesion.breaks_cortex))
+    eaten = torch.maximum(distance, 4.0 * (0.5 - lytic))
+    _mark_lytic(patch, lesion, eaten, torch.full_like(inside, not lesion.breaks_cortex))

@@ -2,21 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vertseg.labels import FINDINGS
 from vertseg.phantom.canvas import Box, Canvas
 from vertseg.phantom.shapes import coverage, rotate
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.types import Array, VertebraShape
-from vertseg.phantom.vertebra import wall_shell
+from vertseg.phantom.vertebra import WALL_SHELL_MM, wall_shell
 
 if TYPE_CHECKING:
     from vertseg.phantom.bones import BoneSite
 
+WALL = FINDINGS.index("posterior_wall_defect")
 SLOPE_RANGE = (0.5, 1.3)
 """Slopes of the side wall's field that are taken for real when it is turned into mm; steeper ones are steps."""
 
@@ -28,12 +31,18 @@ def local_points(p: Tensor, shape: VertebraShape) -> Tensor:
 
 @dataclass(frozen=True)
 class Ground:
-    """One vertebra while its findings are painted: canvas, labels, geometry and the HU so far of its box."""
+    """One vertebra while its findings are painted: canvas, labels, geometry and the HU so far of its box.
+
+    Attributes:
+        wall_share: share of each voxel that belongs to the posterior wall's shell and has no cortex; its sum is
+            truer than the mask's on a grid as coarse as the shell is thick. None where nothing can break the wall.
+    """
 
     canvas: Canvas
     sheet: LabelSheet
     site: "BoneSite"
     hu: Tensor
+    wall_share: Tensor | None
 
     def patch(self, centre: Array, half_mm: Array | float) -> "Patch | None":
         """The voxels within `half_mm` (3,) of `centre` (3,), mm in the vertebra's frame; None where unseen."""
@@ -70,72 +79,77 @@ class Patch:
     box: Box
     cut: Box
 
-    @property
+    @cached_property
     def p(self) -> Tensor:
         """(..., 3) mm in the vertebra's frame."""
         return self.ground.site.p[self.cut]
 
-    @property
+    @cached_property
     def body(self) -> Tensor:
         """Distance (mm) of the body."""
         return self.ground.site.body[self.cut]
 
-    @property
+    @cached_property
     def lateral(self) -> Tensor:
         """Distance (mm) of the body's side wall."""
         return self.ground.site.lateral[self.cut]
 
-    @property
+    @cached_property
     def whole(self) -> Tensor:
         """Distance (mm) of the whole vertebra."""
         return self.ground.site.whole[self.cut]
 
-    @property
+    @cached_property
     def outer(self) -> Tensor:
         """Share of the voxel inside the bone."""
         return self.ground.site.outer[self.cut]
 
-    @property
+    @cached_property
     def inner(self) -> Tensor:
         """Share of the voxel inside the cortex."""
         return self.ground.site.inner[self.cut]
 
-    @property
+    @cached_property
     def inside(self) -> Tensor:
         """Voxels that are this vertebra's own."""
         return self.ground.site.inside[self.cut]
 
-    @property
+    @cached_property
     def grain(self) -> Tensor:
         """Trabecular texture of unit variance."""
         return self.ground.site.grain[self.cut]
 
-    @property
+    @cached_property
     def width(self) -> float:
         """Full width (mm) of the point spread."""
         return self.ground.canvas.width
 
     @property
+    def voxel_mm(self) -> float:
+        """Edge (mm) of a cube of a voxel's volume."""
+        return float(self.ground.canvas.grid.voxel_volume_mm3 ** (1 / 3))
+
+    @cached_property
     def hu(self) -> Tensor:
         """HU so far; a view."""
         return self.ground.hu[self.cut]
 
-    @property
+    @cached_property
     def free(self) -> Tensor:
         """Voxels that belong to no bone."""
         return self.ground.sheet.tissue[self.box] == 0
 
-    @property
+    @cached_property
     def through(self) -> Tensor:
         """Share of the voxel that goes when cortex is gone: the bone and its partial volume just outside."""
         return coverage(self.whole - 0.5 * self.width, self.width)
 
-    @property
+    @cached_property
     def cortex(self) -> Tensor:
         """Voxels of the shell on any side."""
         return self.inside & (self.whole > -max(1.0, self.width))
 
-    @property
+    @cached_property
     def side_wall(self) -> Tensor:
         """Distance (mm) of the side wall, by its own slope, so that a shell of it has its true thickness."""
         lateral = self.lateral
@@ -144,10 +158,24 @@ class Patch:
         slope = torch.sqrt(sum((s * s for s in slopes), torch.zeros_like(lateral)))
         return lateral / slope.clamp(*SLOPE_RANGE)
 
-    @property
+    @cached_property
     def shell(self) -> Tensor:
-        """Voxels of the posterior wall's expected shell (`vertebra.WALL_SHELL_MM`)."""
-        return wall_shell(self.p, self.body, self.side_wall, self.ground.site.shape) & self.inside
+        """Voxels of the posterior wall's expected shell (`vertebra.WALL_SHELL_MM`), the pedicles left out."""
+        shell = wall_shell(self.p, self.body, self.side_wall, self.ground.site.shape) & self.inside
+        return shell & (self.body <= self.ground.site.posterior[self.cut])
+
+    @cached_property
+    def shell_share(self) -> Tensor:
+        """Share of each voxel inside the posterior wall's expected shell."""
+        return self._share_of_shell(self.body, self.side_wall)
+
+    def _share_of_shell(self, body: Tensor, wall: Tensor) -> Tensor:
+        voxel = self.voxel_mm
+        share = coverage(body, voxel) - coverage(wall + WALL_SHELL_MM, voxel)
+        region = wall_shell(
+            self.p, torch.full_like(wall, -1.0), torch.zeros_like(wall), self.ground.site.shape
+        )
+        return share.clamp_min(0.0) * region * (self.body <= self.ground.site.posterior[self.cut])
 
     def field(self, function: Callable[[Tensor], Tensor], step_mm: float = 2.0) -> Tensor:
         """A smooth field of points in the vertebra's frame at the patch's voxels (see `Canvas.field`)."""
@@ -162,6 +190,27 @@ class Patch:
     def mark(self, mask: Tensor, finding: int) -> None:
         """Set a finding (index of `labels.FINDINGS`)."""
         self.ground.sheet.findings[(finding, *self.box)] |= mask.to(torch.uint8)
+
+    def open_wall(self, mask: Tensor, share: Tensor, lateral: Tensor | None = None) -> None:
+        """Mark where an opening runs through the posterior wall's shell, and add to its area.
+
+        Args:
+            mask: voxels of the opening, in the vertebra.
+            share: how much of each voxel it takes.
+            lateral: distance (mm) of the wall; the present side wall if not given.
+        """
+        if lateral is None:
+            shell, part = self.shell, self.shell_share
+        else:
+            shell, part = (
+                (lateral <= 0.3) & (lateral > -WALL_SHELL_MM),
+                self._share_of_shell(lateral, lateral),
+            )
+            shell = shell & (self.p[..., 1] < 0)
+        self.mark(mask & shell, WALL)
+        if self.ground.wall_share is not None:
+            so_far = self.ground.wall_share[self.cut]
+            torch.maximum(so_far, share * part, out=so_far)
 
     def unmark(self, mask: Tensor, finding: int) -> None:
         """Clear a finding (index of `labels.FINDINGS`)."""

@@ -60,12 +60,12 @@ FAT_VOID_RATE: Final = 0.25
 SCREW_SHARE: Final = 0.25
 """Of treated patients, screws with rods. Assumed."""
 
-SICK_SHARE: Final = 0.36
+SICK_SHARE: Final = 0.345
 """How often `diseased` gives a vertebra something at rate 1."""
 
 CROP_MIX: Final[dict[Sickness, float]] = {
-    "lytic": 0.40, "sclerotic": 0.075, "mixed": 0.095, "myeloma": 0.06, "osteoporotic": 0.10, "burst": 0.10,
-    "wall_hole": 0.04, "treated": 0.11, "mimic": 0.02,
+    "lytic": 0.42, "sclerotic": 0.075, "mixed": 0.11, "myeloma": 0.05, "osteoporotic": 0.05, "burst": 0.09,
+    "wall_hole": 0.04, "treated": 0.11, "mimic": 0.055,
 }  # fmt: skip
 """What a sick vertebra that is looked at by itself has. Set so that each finding shows often enough to be learned
 (see `tests/phantom/test_pathology.py`), not by any incidence."""

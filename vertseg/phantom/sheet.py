@@ -1,6 +1,6 @@
 """The label maps of a rendering under construction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ class LabelSheet:
         findings: (F, X, Y, Z) uint8 in the order of `labels.FINDINGS`.
         hidden: (H, X, Y, Z) uint8 in the order of `types.Hidden`.
         cement_level: (X, Y, Z) uint8 VerSe number of the vertebra whose cement lies there, in it or leaked.
+        wall_mm2: by VerSe number, surface of the posterior wall without cortex; a missing level has none.
     """
 
     level: Tensor
@@ -28,6 +29,7 @@ class LabelSheet:
     hidden: Tensor
     cement_level: Tensor
     depth: Tensor
+    wall_mm2: dict[int, Tensor] = field(default_factory=dict)
 
     @staticmethod
     def blank(canvas: Canvas) -> "LabelSheet":

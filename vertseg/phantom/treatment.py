@@ -30,8 +30,8 @@ def deposit_reach(fill: CementFill) -> tuple[Array, Array]:
 def paint_deposit(patch: Patch, fill: CementFill) -> None:
     """Cement between the trabeculae of a body, dense and grainy with its opacifier."""
     smooth = patch.field(lambda p: lobed(p, fill.lobes, fill.phase))
-    fine = patch.field(lambda p: waves(p, (fill.phase[2], fill.phase[0], fill.phase[1]), 4.7), 1.0)
-    edge = smooth + fill.rough_mm * (0.8 * fine + 0.45 * patch.grain.clamp(-1.8, 1.8))
+    fine = patch.field(lambda p: waves(p, (fill.phase[2], fill.phase[0], fill.phase[1]), 6.3), 1.5)
+    edge = smooth + fill.rough_mm * (0.6 * fine + 0.5 * patch.grain.clamp(-1.8, 1.8))
     share = coverage(edge, max(patch.width, 1.0)) * patch.inner
     value = (fill.hu * (1.0 + 0.13 * patch.grain)).clamp(*CEMENT_HU)
     patch.blend(share, torch.maximum(value, patch.hu))

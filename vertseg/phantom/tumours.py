@@ -93,7 +93,7 @@ def draw_metastasis(
         centre = half * np.array([rng.uniform(-0.2, 0.2), rng.uniform(-0.4, 0.1), rng.uniform(-0.2, 0.2)])
     radii = np.minimum(radius * rng.uniform(0.75, 1.3, 3), 1.05 * half)
     lobes, phase = _lobes(centre, radii, rng), rng.uniform(0, 6.28, 3)
-    dense = max(float(rng.uniform(420, 1000)), marrow_level(hu) + 220.0)
+    dense = max(float(rng.uniform(420, 1000)), 1.45 * marrow_level(hu) + 220.0)
     if kind == "sclerotic_lesion":
         return Lesion(kind, centre, radii, dense, False, phase, lobes)
     dark, breaks = lytic_hu(hu, rng), bool(rng.random() < BREAK_RATE)
@@ -114,7 +114,7 @@ def draw_myeloma(shape: VertebraShape, hu: dict[str, float], rng: np.random.Gene
     lesions = []
     for _ in range(int(rng.integers(2, 9))):
         where: Place = "body" if rng.random() < 0.75 else "pedicle"
-        radii = float(rng.uniform(1.8, 5.0)) * rng.uniform(0.85, 1.2, 3)
+        radii = float(rng.uniform(2.2, 5.0)) * rng.uniform(0.85, 1.2, 3)
         centre = _place(shape, where, rng)
         breaks = bool(rng.random() < 0.4)
         lesions.append(

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from vertseg.phantom.lesions import WALL
 from vertseg.phantom.patch import Patch
 from vertseg.phantom.shapes import coverage, waves
 from vertseg.phantom.types import Hidden, VertebraShape, WallHole
@@ -31,6 +30,5 @@ def paint_wall_hole(patch: Patch, hole: WallHole) -> None:
     behind = (p[..., 1] < -0.2 * shape.sizes["depth"]) & (patch.body < 2.0)
     deep = coverage(-(wall + hole.deep_mm), 1.5)
     patch.blend(coverage(edge, patch.width) * deep * behind * patch.through, hole.hu + 5.0 * patch.grain)
-    open_ = (edge <= 0) & patch.shell
-    patch.mark(open_, WALL)
-    patch.hide(open_ & patch.cortex, Hidden.OPEN_CORTEX)
+    patch.open_wall(edge <= 0, coverage(edge, patch.voxel_mm))
+    patch.hide((edge <= 0) & patch.shell & patch.cortex, Hidden.OPEN_CORTEX)
