@@ -86,7 +86,7 @@ def profile_matrix(planes: int, slices: int, step_mm: float, slice_mm: float) ->
 
     The profile is a box of the nominal thickness with edges of the collimation, so that its FWHM is the
     thickness whatever the increment: measured profiles of 64-row scanners are symmetric, without far tails,
-    and as wide as the nominal thickness within 0.1 mm (Liu et al., Chin J Radiol 2006). Rows sum to 1.
+    and as wide as the nominal thickness within 0.1 mm (Liu et al., Chin J Radiol, Sensation 64). Rows sum to 1.
 
     Args:
         planes: painted over the same length as the slices, as many or more.

@@ -26,7 +26,7 @@ class Motion:
 
 
 MOTION_RATE = 0.05
-"""Share of scans with a visible movement: spine CT is taken in breath-hold or in seconds."""
+"""Share of scans with a visible movement (assumed): spine CT is taken in breath-hold or in seconds."""
 
 
 def draw_motion(rng: np.random.Generator) -> Motion | None:

@@ -15,7 +15,7 @@ UNCOMPENSATED = 0.35
 """Share of the attenuation's exponent that neither bowtie filter nor tube current modulation evens out.
 
 Modulation holds the noise near constant: the current follows the attenuation's exponent to a power between
-0.5 and 1 (Kalender et al., Med Phys 1999;26:2248: 0.5 minimises the noise along the gantry's turn).
+0.5 and 1 (Gies et al., Med Phys 1999;26:2235: 0.5 is best within a turn of the gantry).
 """
 
 _FLOOR_PER_MM = 0.02
@@ -175,8 +175,8 @@ def reference_noise_hu(rng: np.random.Generator) -> float:
     """Noise of filtered back projection with B30f in slices of 3 mm, in the middle of the patient, HU.
 
     Lognormal, median 13: with the mix of kernels, slices and iterative reconstruction that brings muscle and
-    liver of soft kernels to the 7 to 12 HU of the two real scans at hand (5 mm and 3 mm); abdominal scans of
-    one hospital spread by about a third around their median (Christianson et al., AJR 2015;205:W93).
+    liver of soft kernels to the 7 to 12 HU of the two real scans at hand (5 mm and 3 mm). The spread is
+    assumed; medians of scanner models alone differ by 15 to 35 % (Christianson et al., AJR 2015;205:W93).
     """
     return float(np.clip(np.exp(rng.normal(np.log(13.0), 0.35)), 4.0, 40.0))
 

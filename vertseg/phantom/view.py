@@ -10,13 +10,13 @@ from vertseg.phantom.types import Anatomy, Array, ScanConfig
 
 SLICES_MM = ((0.6, 0.06), (0.75, 0.08), (1.0, 0.2), (1.25, 0.12), (1.5, 0.08), (2.0, 0.12), (2.5, 0.08),
              (3.0, 0.12), (4.0, 0.04), (5.0, 0.1))  # fmt: skip
-"""Slice thicknesses that scanners offer, with the share of scans; thin ones are what planning uses."""
+"""Slice thicknesses that scanners offer, with the share of scans (assumed: planning uses thin ones)."""
 
 INCREMENTS = ((1.0, 0.5), (0.8, 0.15), (0.7, 0.1), (0.5, 0.25))
-"""Increments in slice thicknesses, with the share of scans."""
+"""Increments in slice thicknesses, with the share of scans (assumed)."""
 
 ODD_POSE_RATE = 0.015
-"""Share of scans whose header tells another pose than the patient's: prone, on a side, or feet first."""
+"""Share of scans whose header tells another pose than the patient's: prone, on a side, or feet first (assumed)."""
 
 
 @dataclass(frozen=True)
