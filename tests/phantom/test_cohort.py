@@ -70,6 +70,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_files(cohort: Path, tmp_path:
     assert contents(output) == contents(cohort)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_leaves_nothing_half_written(cohort: Path, tmp_path: Path) -> None:
     def interrupt(done: int, total: int) -> None:
         if done == 1:
@@ -84,6 +85,7 @@ def test_an_interrupted_run_leaves_nothing_half_written(cohort: Path, tmp_path: 
     assert {name: whole[name] for name in contents(output)} == contents(output)
 
 
+@pytest.mark.slow
 def test_damaged_and_half_written_cases_are_made_again(cohort: Path, tmp_path: Path) -> None:
     output = shutil.copytree(cohort, tmp_path / "copy")
     short, flipped = (output / f"case_{n:05d}" / f"case_{n:05d}.nii.gz" for n in (0, 2))
@@ -96,6 +98,7 @@ def test_damaged_and_half_written_cases_are_made_again(cohort: Path, tmp_path: P
     assert make_cohort(output, SPEC, workers=1) == 0
 
 
+@pytest.mark.slow
 def test_more_scans_leave_the_first_ones_as_they_are(cohort: Path, tmp_path: Path) -> None:
     output = shutil.copytree(cohort, tmp_path / "grown")
     assert make_cohort(output, CohortSpec(4, 11, CONFIG), workers=1) == 1
