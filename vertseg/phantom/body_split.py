@@ -219,11 +219,11 @@ def measured_sizes(
     root = np.abs(v - (canal.wall_mm - 2.5)) <= step
     side = arch[:, root].any(1) & (np.abs(u) > canal.width_mm / 2 - 2)[:, None]
     if side.any():
-        found["pedicle_height"] = step * float(np.percentile(side.sum(1)[side.any(1)], 75))
-        found["pedicle_width"] = step * float(np.percentile(side.sum(0)[side.any(0)], 50)) / 2
+        found["pedicle_height"] = step * float(np.percentile(side.sum(1)[np.asarray(side.any(1))], 75))
+        found["pedicle_width"] = step * float(np.percentile(side.sum(0)[np.asarray(side.any(0))], 50)) / 2
     if arch.any():
-        spread, rear = u[arch.any((1, 2))], v[arch.any((0, 2))]
-        tip = arch[:, v <= rear.min() + 3.0].any((0, 1))
+        spread, rear = u[np.asarray(arch.any((1, 2)))], v[np.asarray(arch.any((0, 2)))]
+        tip = np.asarray(arch[:, v <= rear.min() + 3.0].any((0, 1)))
         found["transverse_span"] = float(np.ptp(spread))
         found["spinous_length"] = float(canal.wall_mm - rear.min())
         found["spinous_drop"] = float(-w[tip].mean() - 6.0)
@@ -233,8 +233,8 @@ def measured_sizes(
 def _run(body: NDArray[np.bool_], axes: tuple[Floats, Floats, Floats], axis: int) -> tuple[int, int]:
     """First and last lattice index of the body along an axis through its middle."""
     near = [np.ones(len(a), bool) if i == axis else np.abs(a) <= 4 for i, a in enumerate(axes)]
-    line = body[np.ix_(*near)]
-    hit = np.flatnonzero(line.mean(tuple(i for i in range(3) if i != axis)) > 0.5)
+    across = tuple(i for i in range(3) if i != axis)
+    hit = np.flatnonzero(np.asarray(body[np.ix_(*near)].mean(across)) > 0.5)
     return (int(hit[0]), int(hit[-1])) if len(hit) else (0, 0)
 
 

@@ -1,7 +1,7 @@
 """A real label map made ready for painting: smooth distances of every structure, computed once and kept."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +54,16 @@ class LabelledAnatomy:
     def levels(self) -> tuple[int, ...]:
         """Levels of which a crop can be painted: whole in the map, C3 and below."""
         return tuple(v.level for v in self.vertebrae if v.whole_in_map and v.level not in CERVICAL[:2])
+
+    def to(self, device: str) -> "LabelledAnatomy":
+        """The same with its distances on a torch device."""
+        place = torch.device(device)
+        return replace(
+            self,
+            vertebrae=tuple(replace(v, field=v.field.to(place)) for v in self.vertebrae),
+            tissues={name: field.to(place) for name, field in self.tissues.items()},
+            hull=None if self.hull is None else self.hull.to(place),
+        )
 
 
 def labelled_anatomy(labels: Volume, scheme: Scheme) -> LabelledAnatomy:

@@ -196,8 +196,8 @@ def _paint_table(scene: PaintedCanvas) -> None:
     if trunk["table"] <= 0 or hull is None:
         return
     values = hull.values[0, ::2, ::2, ::2].float().cpu().numpy()
-    inside = 2 * np.argwhere(values < 0) @ np.linalg.inv(hull.lattice_from_world)[:3, :3].T
-    inside = inside + np.linalg.inv(hull.lattice_from_world)[:3, 3]
+    world = np.linalg.inv(hull.lattice_from_world)
+    inside = np.asarray(2.0 * np.argwhere(values < 0) @ world[:3, :3].T + world[:3, 3], np.float64)
     back = body.deformation.patient_points(inside[inside[:, 1] <= np.percentile(inside[:, 1], 2)])
     low = float(back[:, 1].mean()) - trunk["fat"] - trunk["table_gap"] - 22.0
     middle = float(back[:, 0].mean())

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vertseg.errors import ConfigError
 from vertseg.labels import LUMBAR, THORACIC, LocateClass, level_name
@@ -111,31 +112,43 @@ def _drawn_around(scene: PaintedCanvas) -> LabelSheet:
 def _acquisition(body: PaintedBody, config: ScanConfig, deform: float) -> Acquisition:
     """How the scanner takes this patient: as a drawn one, but no farther than the map goes."""
     taken = acquire(body.anatomy, config)
+    seen = _placed(taken.grid.corners_mm(), taken.patient_from_world)
     if deform <= 0:
         pose = np.eye(4)
         pose[:3, 3] = body.deformation.origin_mm - body.deformation.pivot_mm
         taken = replace(taken, patient_from_world=pose)
         if config.spacing_mm is None and body.labelled.hull is not None:
             return replace(taken, grid=body.labelled.grid)
-    return replace(taken, grid=_field_of_view(body, config, taken))
+    return replace(taken, grid=_field_of_view(body, config, taken, seen))
 
 
-def _field_of_view(body: PaintedBody, config: ScanConfig, taken: Acquisition) -> Grid:
-    """World-aligned grid of the acquisition's spacing over the map, cut to the acquisition's own field."""
+def _placed(points_mm: Array, matrix: NDArray[np.floating]) -> Array:
+    return np.asarray(points_mm @ matrix[:3, :3].T + matrix[:3, 3])
+
+
+def _field_of_view(body: PaintedBody, config: ScanConfig, taken: Acquisition, seen_mm: Array) -> Grid:
+    """World-aligned grid of the acquisition's spacing over the map, cut to what a scanner would see.
+
+    Args:
+        body: the patient.
+        config: its field "whole" is not cut.
+        taken: pose and spacing.
+        seen_mm: (8, 3) corners of the scanner's own field, patient mm.
+    """
     world = np.linalg.inv(taken.patient_from_world)
 
     def span(patient_mm: Array) -> tuple[Array, Array]:
         """Middle of the low and of the high four corners along each axis."""
-        placed = np.sort(patient_mm @ world[:3, :3].T + world[:3, 3], axis=0)
+        placed = np.sort(_placed(patient_mm, world), axis=0)
         return placed[:4].mean(0), placed[4:].mean(0)
 
     low, high = span(body.deformation.patient_points(body.labelled.grid.corners_mm()))
-    own = np.sort(taken.grid.corners_mm(), axis=0)
+    own_low, own_high = span(seen_mm)
     drawn = body.labelled.hull is None
     for axis in range(3):
-        cut = (max(low[axis], own[0, axis]), min(high[axis], own[-1, axis]))
+        cut = (max(low[axis], own_low[axis]), min(high[axis], own_high[axis]))
         if drawn and axis < 2:
-            low[axis], high[axis] = own[0, axis], own[-1, axis]
+            low[axis], high[axis] = own_low[axis], own_high[axis]
         elif config.field != "whole" and cut[1] - cut[0] > _SHORTEST_FIELD_MM:
             low[axis], high[axis] = cut
     spacing = np.asarray(taken.grid.spacing_mm)
