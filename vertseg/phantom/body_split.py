@@ -209,7 +209,7 @@ def measured_sizes(
         "anterior_height": front - 4.0,
     }
     found = {
-        "width": step * float(body.any(2)[:, np.abs(v) <= 3].sum(0).mean()),
+        "width": step * float(np.asarray(body.any(2))[:, np.abs(v) <= 3].sum(0).mean()),
         "depth": float(front - canal.wall_mm),
     }
     for name, at in thirds.items():

@@ -5,12 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from vertseg.labels import COLUMN_ORDER, LUMBAR, THORACIC
+from vertseg.labels import COLUMN_ORDER
 from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.body_deformation import Deformation, drawn_deformation
 from vertseg.phantom.labelled_anatomy import LabelledAnatomy
 from vertseg.phantom.mapped_vertebra import MappedVertebra
-from vertseg.phantom.pathology import diseased
+from vertseg.phantom.pathology import add_pathology
 from vertseg.phantom.types import Anatomy, Array, ScanConfig, VertebraShape
 
 _COLLAPSED: Final = 0.2
@@ -28,12 +28,15 @@ class PaintedBody:
     Attributes:
         anatomy: the whole column, mapped vertebrae with pathology; levels that the map lacks are drawn.
         healthy: level -> mapped vertebra before its pathology.
+        stretches: level -> (3,) patient mm of a map mm along the vertebra's axes; the first is negative in a
+            mirror patient.
     """
 
     labelled: LabelledAnatomy
     deformation: Deformation
     anatomy: Anatomy
     healthy: dict[int, VertebraShape]
+    stretches: dict[int, Array]
 
 
 def draw_body(labelled: LabelledAnatomy, seed: int, config: ScanConfig, strength: float) -> PaintedBody:
@@ -48,29 +51,28 @@ def draw_body(labelled: LabelledAnatomy, seed: int, config: ScanConfig, strength
     template = draw_anatomy(seed, replace(config, pathology=0.0, case="random"))
     pivot = np.mean([v.centre_mm for v in labelled.vertebrae], axis=0)
     deformation = drawn_deformation(labelled.grid, pivot, strength, seed)
-    shapes = _shapes(labelled.vertebrae, deformation, template)
+    shapes, stretches = _shapes(labelled.vertebrae, deformation, template)
     column, sacrum, axes = _completed(template, shapes)
     column = tuple(replace(s, centre_mm=s.centre_mm - sacrum) for s in column)
     healthy = {s.level: s for s in column if s.level in shapes}
-    rng = np.random.default_rng([seed, 2])
-    able = [v.level for v in labelled.vertebrae if v.whole_in_map and v.level in (*THORACIC, *LUMBAR)]
-    sick = tuple(
-        diseased(s, template.hu, config.pathology, rng) if s.level in able and config.pathology > 0 else s
-        for s in column
-    )
-    anatomy = replace(template, vertebrae=sick, sacrum_centre_mm=np.zeros(3), sacrum_axes=axes)
-    return PaintedBody(labelled, deformation.shifted(-sacrum), anatomy, healthy)
+    able = tuple(healthy[v.level] for v in labelled.vertebrae if v.whole_in_map)
+    sick = {s.level: s for s in add_pathology(able, config, template.hu, np.random.default_rng([seed, 2]))}
+    column = tuple(sick.get(s.level, s) for s in column)
+    anatomy = replace(template, vertebrae=column, sacrum_centre_mm=np.zeros(3), sacrum_axes=axes)
+    return PaintedBody(labelled, deformation.shifted(-sacrum), anatomy, healthy, stretches)
 
 
 def _shapes(
     vertebrae: tuple[MappedVertebra, ...], deformation: Deformation, template: Anatomy
-) -> dict[int, VertebraShape]:
-    """Level -> vertebra in the patient, sized as measured; what cannot be measured is the template's."""
-    centres, axes, stretches = deformation.poses(
+) -> tuple[dict[int, VertebraShape], dict[int, Array]]:
+    """Level -> vertebra in the patient, sized as measured (what cannot be is the template's); level -> stretch."""
+    centres, axes, lengths = deformation.poses(
         np.stack([v.centre_mm for v in vertebrae]), np.stack([v.axes for v in vertebrae])
     )
-    shapes = {}
-    for v, centre, own, stretch in zip(vertebrae, centres, axes, stretches, strict=True):
+    mirror = np.array([-1.0 if deformation.mirrored else 1.0, 1.0, 1.0])
+    shapes: dict[int, VertebraShape] = {}
+    stretches: dict[int, Array] = {}
+    for v, centre, own, stretch in zip(vertebrae, centres, axes, lengths, strict=True):
         like = _like(template, v.level)
         sizes = {k: x * float(stretch[_STRETCH_AXIS.get(k, 0)]) for k, x in v.sizes.items()}
         heights = [sizes[k] for k in ("height", "middle_height", "anterior_height")]
@@ -78,9 +80,10 @@ def _shapes(
         loss = loss if v.whole_in_map and loss >= _COLLAPSED else 0.0
         shapes[v.level] = replace(
             like, level=v.level, centre_mm=centre, axes=own, sizes={**like.sizes, **sizes},
-            height_loss=loss, lesions=(), wall_hole=None,
+            height_loss=loss,
         )  # fmt: skip
-    return shapes
+        stretches[v.level] = stretch * mirror
+    return shapes, stretches
 
 
 def _like(template: Anatomy, level: int) -> VertebraShape:

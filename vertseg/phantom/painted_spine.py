@@ -10,12 +10,14 @@ from torch import Tensor
 from vertseg.labels import COLUMN_ORDER
 from vertseg.phantom.bones import BoneDistances, paint_bone
 from vertseg.phantom.canvas import Canvas
+from vertseg.phantom.deformation import bulged, warped
 from vertseg.phantom.mapped_vertebra import MappedVertebra
 from vertseg.phantom.painted_canvas import PaintedCanvas
 from vertseg.phantom.shapes import capsule, smooth_max, waves
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.texture import NoiseTile
 from vertseg.phantom.types import Anatomy, VertebraShape
+from vertseg.phantom.vertebra import VertebraDistances
 
 _LATTICE_MM: Final = 2.0
 _CLOSED_MM: Final = 60.0
@@ -33,36 +35,40 @@ def paint_mapped_vertebra(
         return
     shape = next(s for s in body.anatomy.vertebrae if s.level == vertebra.level)
     scale = body.deformation.scale
+    before = body.healthy[shape.level]
+    # From the map's frame of the vertebra to the patient's, mirrored where the patient is.
+    stretch = torch.tensor(body.stretches[shape.level], dtype=torch.float32, device=canvas.device)
 
     def distances(world: Tensor) -> tuple[Tensor, ...]:
-        local = _local(world, vertebra)
-        squeezed, shrink = _collapsed(local, vertebra, (body.healthy[shape.level], shape))
-        whole, cut, lateral = vertebra.field.sample(squeezed).unbind(0)
-        return whole * scale * shrink, cut * scale, lateral * scale
+        p = _local(world, vertebra) * stretch
+        sound, shrink = _uncollapsed(p, before, shape)
+        whole, cut, lateral = vertebra.field.sample(sound / stretch).unbind(0)
+        whole, cut, lateral = whole * scale * shrink, cut * scale, lateral * scale
+        parts = VertebraDistances(torch.maximum(whole, cut), torch.maximum(whole, -cut), lateral)
+        parts = bulged(parts, p, shape)
+        whole = torch.minimum(whole, torch.minimum(parts.body, parts.posterior))
+        return parts.body, parts.posterior, parts.lateral, whole
 
-    whole, cut, lateral = scene.fields(box, distances, _LATTICE_MM)
-    bone = BoneDistances(box, torch.maximum(whole, cut), torch.maximum(whole, -cut), lateral, whole)
+    bone = BoneDistances(box, *scene.fields(box, distances, _LATTICE_MM))
     paint_bone(canvas, sheet, (shape, bone), body.anatomy, grain)
 
 
-def _collapsed(
-    local: Tensor, vertebra: MappedVertebra, shapes: tuple[VertebraShape, VertebraShape]
-) -> tuple[Tensor, Tensor]:
-    """Where points of a fractured body lay before it collapsed, and how much distances shrank there.
+def _uncollapsed(p: Tensor, before: VertebraShape, after: VertebraShape) -> tuple[Tensor, Tensor]:
+    """Where points (mm, vertebra's frame) of a broken body lay in the sound one, and how distances shrank there.
 
-    The body's heights fall from the healthy shape's to the sick one's, behind, in the middle and in front;
-    the arch keeps its form.
+    The body's heights fall from those of `before` to those of `after`, behind, in the middle and in front; the
+    arch keeps its form.
     """
-    before, after = shapes
+    moved = p if after.fracture is None else warped(p, after, after.fracture)
     behind, middle, front = (
-        float(np.clip(after.sizes[k] / before.sizes[k], 0.15, 1.0))
+        float(np.clip(after.sizes[k] / before.sizes[k], 0.1, 1.0))
         for k in ("height", "middle_height", "anterior_height")
     )
     rough = after.sizes.get("rough", 0.0)
     if min(behind, middle, front) > 0.99 and rough <= 0:
-        return local, torch.ones_like(local[..., 0])
-    u, v, w = local.unbind(-1)
-    depth, width = vertebra.sizes["depth"], vertebra.sizes["width"]
+        return moved, torch.ones_like(p[..., 0])
+    u, v, w = moved.unbind(-1)
+    depth, width = after.sizes["depth"], after.sizes["width"]
     share = (v / depth + 0.5).clamp(0.0, 1.0)
     edge = behind + (front - behind) * share
     central = (1.0 - (2 * u / width) ** 2 - (2 * v / depth) ** 2).clamp(0.0, 1.0)
@@ -70,11 +76,10 @@ def _collapsed(
     inside = torch.sigmoid((v + 0.5 * depth + 3.0) / 1.5)
     squeeze = 1.0 + (edge * (1.0 + (dip - 1.0) * central) - 1.0) * inside
     phase = (float(after.seed % 7), float(after.seed % 5), 1.0)
-    buckled = w - rough * inside * waves(local, phase, 14.0) * torch.sign(w)
-    height = 0.5 * vertebra.sizes["height"]
-    flat = (buckled.abs() / (height * squeeze)).clamp(0.0, 1.0) ** 3
-    moved = torch.stack([u, v, buckled / squeeze], dim=-1)
-    return moved, 1.0 + (squeeze - 1.0) * flat
+    buckled = w - rough * inside * waves(moved, phase, 14.0) * (w / 4.0).clamp(-1.0, 1.0)
+    half = 0.5 * before.sizes["height"] * squeeze
+    near_plate = (buckled.abs() / half).clamp(0.0, 1.0) ** 3
+    return torch.stack([u, v, buckled / squeeze], dim=-1), 1.0 + (squeeze - 1.0) * near_plate
 
 
 def paint_canal_and_discs(scene: PaintedCanvas) -> None:

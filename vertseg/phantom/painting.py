@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.errors import ConfigError
-from vertseg.labels import LUMBAR, THORACIC, LocateClass, level_name
+from vertseg.labels import LocateClass, level_name
 from vertseg.phantom.bones import paint_layer, paint_vertebra
 from vertseg.phantom.canvas import BoneLayer, Canvas
 from vertseg.phantom.crop import PATHOLOGY_BOOST, crop_frame, developed_crop
@@ -17,11 +17,12 @@ from vertseg.phantom.painted_body import PaintedBody, draw_body
 from vertseg.phantom.painted_canvas import PaintedCanvas
 from vertseg.phantom.painted_spine import paint_mapped_vertebra
 from vertseg.phantom.painted_tissue import paint_tissues
-from vertseg.phantom.pathology import diseased
+from vertseg.phantom.pathology import redrawn
 from vertseg.phantom.render import developed, paint_surroundings
-from vertseg.phantom.scanner import Acquisition, acquire
+from vertseg.phantom.scanner import Acquisition, acquire, crop_acquisition
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.texture import NoiseTile
+from vertseg.phantom.treatment import paint_treatment
 from vertseg.phantom.types import Array, ExamineCrop, PhantomScan, ScanConfig
 from vertseg.volume import Grid
 
@@ -68,15 +69,19 @@ def painted_crop(
         raise ConfigError(f"The label map does not hold {level_name(level)} whole; it holds {held}.")
     rng = np.random.default_rng([seed, level, 47])
     body = draw_body(labelled, seed, ScanConfig(device=device), 1.0)
-    target = body.healthy[level]
-    if level in (*THORACIC, *LUMBAR) and target.height_loss == 0:
-        target = diseased(target, body.anatomy.hu, PATHOLOGY_BOOST, rng)
-    column = tuple(target if s.level == level else s for s in body.anatomy.vertebrae)
-    body = replace(body, anatomy=replace(body.anatomy, vertebrae=column))
+    anatomy = redrawn(body.anatomy, level, PATHOLOGY_BOOST, rng)
+    # The map's bones stay where they are: what is drawn sinks onto a collapsed vertebra, what is mapped does not.
+    column = tuple(
+        replace(new, centre_mm=old.centre_mm)
+        for new, old in zip(anatomy.vertebrae, body.anatomy.vertebrae, strict=True)
+    )
+    body = replace(body, anatomy=replace(anatomy, vertebrae=column))
+    target = next(s for s in column if s.level == level)
     grid = crop_frame(target, rng, (shape, spacing_mm))
-    canvas = Canvas(grid, np.eye(4), max(spacing_mm, float(rng.uniform(1.0, 2.0))), device)
+    acquisition = crop_acquisition(grid, rng)
+    canvas = Canvas(grid, np.eye(4), acquisition.psf_mm, device)
     sheet = paint_body(canvas, body)
-    return developed_crop(canvas, sheet, (body.anatomy, target), rng)
+    return developed_crop(canvas, sheet, (body.anatomy, target, acquisition), rng)
 
 
 def paint_body(canvas: Canvas, body: PaintedBody) -> LabelSheet:
@@ -91,6 +96,7 @@ def paint_body(canvas: Canvas, body: PaintedBody) -> LabelSheet:
                 paint_vertebra(canvas, sheet, shape, body.anatomy, grain)
     for vertebra in body.labelled.vertebrae:
         paint_mapped_vertebra(scene, sheet, vertebra, grain)
+    paint_treatment(canvas, sheet, body.anatomy)
     return sheet
 
 
