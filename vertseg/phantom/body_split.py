@@ -202,7 +202,7 @@ def measured_sizes(
     u, v, w, step = lattice.right, lattice.anterior, lattice.up, lattice.step_mm
     body, arch = np.maximum(lattice.whole, cut) < 0, np.maximum(lattice.whole, -cut) < 0
     middle, depth = np.abs(u) <= 4, _run(body, (u, v, w), 1)
-    front = v[depth[1]] if depth[1] > depth[0] else usual["depth"] / 2
+    front = v[depth[1]] + step / 2 if depth[1] > depth[0] else usual["depth"] / 2
     thirds = {
         "height": canal.wall_mm + 4.0,
         "middle_height": 0.5 * (canal.wall_mm + front),
