@@ -78,7 +78,31 @@ def paint_vertebra(
         return d.body, d.posterior, d.lateral
 
     body, posterior, lateral = canvas.field(box, distances, BONE_STEP_MM)
-    whole = smooth_min(body, posterior, 2.0)
+    bone = BoneDistances(box, body, posterior, lateral, smooth_min(body, posterior, 2.0))
+    paint_bone(canvas, sheet, (shape, bone), anatomy, grain)
+
+
+@dataclass(frozen=True)
+class BoneDistances:
+    """Distances (mm) of a vertebra at the voxels of a box, drawn or from a label map; names as in `BoneSite`."""
+
+    box: Box
+    body: Tensor
+    posterior: Tensor
+    lateral: Tensor
+    whole: Tensor
+
+
+def paint_bone(
+    canvas: Canvas,
+    sheet: LabelSheet,
+    what: tuple[VertebraShape, BoneDistances],
+    anatomy: Anatomy,
+    grain: NoiseTile,
+) -> None:
+    """Paint a vertebra whose distances are known: cortex, marrow and pathology, with its labels."""
+    shape, bone = what
+    box, body, posterior, whole = bone.box, bone.body, bone.posterior, bone.whole
     p = local_points(canvas.points(box), shape)
     outer = coverage(whole, canvas.width)
     thickness = torch.where(body < posterior, shape.sizes["cortex"], shape.sizes["posterior_cortex"])
@@ -86,7 +110,7 @@ def paint_vertebra(
     part = torch.where(body <= posterior, int(LocateClass.BODY), int(LocateClass.POSTERIOR)).to(torch.uint8)
     inside = sheet.claim(box, whole, part, shape.level)
     texture = grain.at(box, shape.seed)
-    site = BoneSite(box, shape, p, body, posterior, lateral, whole, outer, inner, inside, texture)
+    site = BoneSite(box, shape, p, body, posterior, bone.lateral, whole, outer, inner, inside, texture)
     hu = canvas.hu[box]
     hu = hu * (1 - outer) + anatomy.hu["cortical"] * (outer - inner) + marrow_hu(site, anatomy) * inner
     canvas.hu[box] = paint_findings(canvas, sheet, site, hu, anatomy)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vertseg.errors import ConfigError, DeviceError
 from vertseg.labels import level_name
+from vertseg.phantom.paint_command import add_paint, run_paint
 
 if TYPE_CHECKING:
     from vertseg.phantom.types import ScanConfig
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     cohort.add_argument("--workers", type=int, default=1, metavar="K", help="processes, of one thread each")
     cohort.add_argument("--quiet", action="store_true", help="no progress bar")
     _add_scanning(cohort, field="random")
+    add_paint(commands)
 
 
 def _add_patient(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
         DeviceError: cuda was asked for and is absent.
         OutputError: the file system refused.
     """
+    if options.phantom_command == "paint":
+        return run_paint(options, _config(options))
     commands = {"scan": _run_scan, "show": _run_show, "cohort": _run_cohort}
     return commands[options.phantom_command](options)
 

@@ -1,17 +1,23 @@
 """One vertebra's training crop, rendered straight in the vertebra's own frame."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
+from vertseg.cement.injection import inject as inject_plan
+from vertseg.cement.site import InjectionSite
 from vertseg.labels import CERVICAL, FINDINGS, LUMBAR, THORACIC, LocateClass
-from vertseg.phantom.acquisition import crop_acquisition
+from vertseg.phantom.acquisition import Acquisition, crop_acquisition
 from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.crop_scan import scan_crop
-from vertseg.phantom.leak import draw_plan, injected, leak_array, plan_array
+from vertseg.phantom.injection_site import injection_site
+from vertseg.phantom.leak import draw_plan, leak_array, plan_array
 from vertseg.phantom.pathology import redrawn
 from vertseg.phantom.render import paint_patient
 from vertseg.phantom.shapes import waves
@@ -35,7 +41,9 @@ def _patient(seed: int, rng: np.random.Generator, device: str) -> tuple[Anatomy,
     return anatomy, next(s for s in anatomy.vertebrae if s.level == target.level)
 
 
-def _frame(target: VertebraShape, rng: np.random.Generator, grid: tuple[tuple[int, int, int], float]) -> Grid:
+def crop_frame(
+    target: VertebraShape, rng: np.random.Generator, grid: tuple[tuple[int, int, int], float]
+) -> Grid:
     """The crop's grid: the vertebra's frame, off by what a locate network would be off."""
     wobble = Rotation.from_euler("xyz", rng.normal(0, 5, 3), degrees=True).as_matrix()
     axes = wobble @ target.axes
@@ -77,20 +85,39 @@ def render_crop(
     """
     rng = np.random.default_rng([seed, 7])
     anatomy, target = _patient(seed, rng, device)
-    grid = _frame(target, rng, (shape, spacing_mm))
+    grid = crop_frame(target, rng, (shape, spacing_mm))
     acquisition = crop_acquisition(grid, rng)
     canvas = Canvas(grid, np.eye(4), acquisition.psf_mm, device)
     sheet = paint_patient(canvas, anatomy)
-    image = scan_crop(canvas.hu, grid, acquisition, seed)
+    site = partial(injection_site, anatomy, target, device=device) if inject else None
+    return developed_crop(canvas, sheet, (anatomy, target, acquisition), rng, site)
+
+
+def developed_crop(
+    canvas: Canvas,
+    sheet: LabelSheet,
+    case: tuple[Anatomy, VertebraShape, Acquisition],
+    rng: np.random.Generator,
+    site: Callable[[], InjectionSite] | None,
+) -> ExamineCrop:
+    """The crop of a painted canvas: its image as a scanner gives it, and what belongs to the one vertebra.
+
+    `site` gives where to inject for the leak labels, which are NaN without one.
+    """
+    anatomy, target, acquisition = case
+    image = scan_crop(canvas.hu, canvas.grid, acquisition, anatomy.seed)
     mine = sheet.level == target.level
     tissue = torch.where(mine, sheet.tissue, torch.zeros_like(sheet.tissue))
     tissue = torch.where(tissue > int(LocateClass.POSTERIOR), torch.zeros_like(tissue), tissue)
     findings = sheet.findings * mine
     findings[FINDINGS.index("cement")] = (sheet.cement_level == target.level).to(torch.uint8)
     plan = draw_plan(rng)
-    injection = injected(anatomy, target, plan, int(rng.integers(2**31)), device) if inject else None
+    draw = int(rng.integers(2**31)) if site is not None else 0
+    injection = (
+        None if site is None or target.cement is not None else inject_plan([site()], [plan], [draw])[0]
+    )
     marker = _marker(canvas, sheet, target.level, rng)
     return ExamineCrop(
         image.float().cpu().numpy(), tissue.cpu().numpy(), marker.cpu().numpy(), findings.cpu().numpy(),
-        target.level, leak_array(injection), plan_array(plan), seed,
+        target.level, leak_array(injection), plan_array(plan), anatomy.seed,
     )  # fmt: skip

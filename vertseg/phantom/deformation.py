@@ -29,6 +29,17 @@ def deformed_distances(p: Tensor, shape: VertebraShape) -> VertebraDistances:
     if sound > 1.15 * shape.sizes["height"]:
         spared = replace(shape, sizes={**shape.sizes, "height": sound})
         distances = replace(distances, posterior=vertebra_distances(p, spared).posterior)
+    return bulged(distances, p, shape)
+
+
+def bulged(distances: VertebraDistances, p: Tensor, shape: VertebraShape) -> VertebraDistances:
+    """Distances (mm) with the bone that expanding lesions push outward.
+
+    Args:
+        distances: without it, at the points.
+        p: (..., 3) mm, (right, anterior, up) from the body centre.
+        shape: the vertebra.
+    """
     for lesion in shape.lesions:
         if lesion.expands_mm > 0:
             whole = torch.minimum(distances.body, distances.posterior)

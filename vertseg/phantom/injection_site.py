@@ -33,17 +33,32 @@ def injection_site(
     Raises:
         InputError: the vertebra has no body (the atlas).
     """
+    canvas = site_canvas(anatomy, shape, spacing_mm, device)
+    sheet = LabelSheet.blank(canvas)
+    paint_vertebra(canvas, sheet, shape, anatomy, NoiseTile(canvas, GRAIN_MM, anatomy.seed))
+    return painted_site(canvas, sheet, shape)
+
+
+def site_canvas(anatomy: Anatomy, shape: VertebraShape, spacing_mm: float, device: str) -> Canvas:
+    """The canvas of a site, in the vertebra's own frame, all muscle as yet."""
     voxels = [round(n * SITE_SPACING_MM / spacing_mm) for n in SITE_SHAPE]
     centre = np.asarray(shape.centre_mm) - _BACK_MM * np.asarray(shape.axes)[:, 1]
     grid = crop_grid(centre, shape.axes, (voxels[0], voxels[1], voxels[2]), spacing_mm)
     canvas = Canvas(grid, np.eye(4), spacing_mm, device)
     canvas.hu.fill_(anatomy.hu["muscle"])
-    sheet = LabelSheet.blank(canvas)
-    paint_vertebra(canvas, sheet, shape, anatomy, NoiseTile(canvas, GRAIN_MM, anatomy.seed))
+    return canvas
+
+
+def painted_site(canvas: Canvas, sheet: LabelSheet, shape: VertebraShape) -> InjectionSite:
+    """The site of a vertebra that was painted alone on its canvas.
+
+    Raises:
+        InputError: the vertebra has no body (the atlas).
+    """
     parts = torch.zeros_like(sheet.tissue)
     parts[sheet.tissue == int(LocateClass.BODY)] = int(Tissue.BODY)
     parts[sheet.tissue == int(LocateClass.POSTERIOR)] = int(Tissue.POSTERIOR)
     masks = {name: sheet.hidden[mask] for name, mask in _MASKS.items()}
     for name in ("lytic_lesion", "posterior_wall_defect"):
         masks[name] = sheet.findings[FINDINGS.index(name)]
-    return site_from_labels(canvas.hu, parts, masks, spacing_mm, shape.sizes["foramen"])
+    return site_from_labels(canvas.hu, parts, masks, canvas.grid.spacing_mm[0], shape.sizes["foramen"])

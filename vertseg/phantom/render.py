@@ -23,13 +23,19 @@ from vertseg.volume import Volume
 
 def paint_patient(canvas: Canvas, anatomy: Anatomy) -> LabelSheet:
     """Paint everything that the canvas sees, soft tissue first, then bones, and label it."""
-    paint_soft_tissue(canvas, anatomy)
-    sheet = LabelSheet.blank(canvas)
-    _paint_skeleton(canvas, sheet, anatomy)
+    sheet = paint_surroundings(canvas, anatomy)
     grain = NoiseTile(canvas, GRAIN_MM, anatomy.seed)
     for shape in anatomy.vertebrae:
         paint_vertebra(canvas, sheet, shape, anatomy, grain)
     paint_treatment(canvas, sheet, anatomy)
+    return sheet
+
+
+def paint_surroundings(canvas: Canvas, anatomy: Anatomy) -> LabelSheet:
+    """Paint and label everything but the vertebrae and what treatment left in them."""
+    paint_soft_tissue(canvas, anatomy)
+    sheet = LabelSheet.blank(canvas)
+    _paint_skeleton(canvas, sheet, anatomy)
     return sheet
 
 
@@ -54,7 +60,11 @@ def render_scan(seed: int, config: ScanConfig | None = None) -> PhantomScan:
 def render_acquired(anatomy: Anatomy, acquisition: Acquisition, device: str) -> PhantomScan:
     """A patient's scan as `render_scan` gives it, on the grid of an acquisition of one's own choice."""
     canvas = Canvas(acquisition.grid, acquisition.patient_from_world, acquisition.psf_mm, device)
-    sheet = paint_patient(canvas, anatomy)
+    return developed(canvas, paint_patient(canvas, anatomy), anatomy, acquisition)
+
+
+def developed(canvas: Canvas, sheet: LabelSheet, anatomy: Anatomy, acquisition: Acquisition) -> PhantomScan:
+    """The scan of a painted patient: its image as the scanner gives it, its labels and its truth."""
     hu = expose(canvas.hu, acquisition, anatomy.seed)
     affine = acquisition.grid.affine
     world = np.asarray(np.linalg.inv(acquisition.patient_from_world), dtype=np.float64)
