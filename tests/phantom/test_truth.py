@@ -14,13 +14,12 @@ from vertseg.phantom.disease import CementFill
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.truth import measured
 from vertseg.phantom.types import Hidden
-from vertseg.phantom.vertebra import WALL_SHELL_MM
 from vertseg.volume import Grid
 
 FILL = CementFill(((0.0, 0.0, 0.0, 5.0, 5.0, 5.0),), 1800.0, 0.5, (), (0.0, 0.0, 0.0))
 
 
-def test_measures_are_those_of_the_masks_and_leaked_cement_goes_to_the_nearest_filled_vertebra() -> None:
+def test_measures_are_those_of_the_masks_and_cement_counts_for_the_vertebra_it_came_from() -> None:
     anatomy = draw_anatomy(3, ScanConfig(pathology=0.0))
     upper, lower, other = (next(s for s in anatomy.vertebrae if s.level == n) for n in (20, 24, 22))
     filled = tuple(
@@ -43,26 +42,25 @@ def test_measures_are_those_of_the_masks_and_leaked_cement_goes_to_the_nearest_f
     findings = {name: sheet.findings[i] for i, name in enumerate(FINDINGS)}
     findings["lytic_lesion"][cube(other.centre_mm, 1)] = 1
     findings["sclerotic_lesion"][cube(other.centre_mm, 2)] = 1
-    findings["posterior_wall_defect"][cube(other.centre_mm, 0)] = 1
+    sheet.wall_mm2[other.level] = torch.tensor(4.5)
     sheet.hidden[Hidden.CLEFT][cube(upper.centre_mm, 1)] = 1
-    findings["cement"][cube(upper.centre_mm, 2)] = 1
+    sheet.cement_level[cube(upper.centre_mm, 2)] = upper.level
     beside = lower.centre_mm + np.array([24.0, 0.0, 0.0])
-    findings["cement"][cube(lower.centre_mm, 1)] = 1
-    findings["cement"][cube(beside, 1)] = 1
+    sheet.cement_level[cube(lower.centre_mm, 1)] = lower.level
+    sheet.cement_level[cube(beside, 1)] = lower.level
 
     truth = {v.level: v for v in measured(anatomy, canvas, sheet, np.eye(4))}
     assert set(truth) == {20, 22, 24}
     voxel_ml = 0.008
     assert truth[22].lytic_ml == pytest.approx(27 * voxel_ml)
     assert truth[22].sclerotic_ml == pytest.approx(125 * voxel_ml)
-    assert truth[22].wall_defect_mm2 == pytest.approx(8.0 / WALL_SHELL_MM)
+    assert truth[22].wall_defect_mm2 == pytest.approx(4.5)
     assert truth[20].cleft_ml == pytest.approx(27 * voxel_ml)
     assert (truth[20].cement_ml, truth[20].leaked_ml) == (pytest.approx(125 * voxel_ml), 0.0)
     assert truth[24].leaked_ml == pytest.approx(27 * voxel_ml)
     assert truth[24].cement_ml == pytest.approx(54 * voxel_ml)
     assert truth[22].cement_ml == 0.0
     assert np.allclose(truth[24].centroid_mm, lower.centre_mm)
-    assert int(torch.count_nonzero(findings["cement"])) == 125 + 54
 
 
 def test_poses_follow_the_patient_on_the_table() -> None:

@@ -68,7 +68,7 @@ def paint_lytic(patch: Patch, lesion: Lesion) -> None:
 
 def _remnants(patch: Patch, lesion: Lesion) -> Tensor:
     """HU of a few trabeculae that still stand in a lesion."""
-    left = 60.0 * abs(np.sin(float(lesion.phase[0])))
+    left = 60.0 * abs(float(np.sin(float(lesion.phase[0]))))
     return left * (patch.grain - 1.2).clamp_min(0.0)
 
 
