@@ -7,7 +7,7 @@ from vertseg.phantom.shapes import bar, smooth_max, smooth_min, turned_ellipsoid
 from vertseg.phantom.types import VertebraShape
 
 DENS_UP_MM = 13.0
-"""Height of the dens over the axis' body (adult means 14-15 mm with its tip; Schaffler et al., Spine 1992)."""
+"""Height of the dens over the axis' body; rounded from anatomy texts, not from a table."""
 
 
 def _ring(u: Tensor, v: Tensor, centre_v: float, radii: tuple[float, float]) -> Tensor:
