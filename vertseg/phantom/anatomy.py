@@ -9,6 +9,7 @@ from vertseg.labels import CERVICAL, LUMBAR, SACRUM, T13, THORACIC, VERTEBRA_LEV
 from vertseg.phantom.joints import match_facets
 from vertseg.phantom.morphometry import SAGITTAL_TILT_DEG
 from vertseg.phantom.pathology import add_pathology
+from vertseg.phantom.randomise import randomise_tissues
 from vertseg.phantom.types import Anatomy, Array, ScanConfig, VertebraShape
 from vertseg.phantom.variation import Patient, draw_column_sizes, draw_patient
 
@@ -178,8 +179,9 @@ def draw_anatomy(seed: int, config: ScanConfig) -> Anatomy:
     patient = draw_patient(np.random.default_rng([seed, 3]))
     stack, sacrum_axes = _stack(rng, patient)
     hu = _attenuation(config.appearance, patient, rng)
+    hu = randomise_tissues(hu, config.appearance, np.random.default_rng([seed, 40]))
     vertebrae = add_pathology(tuple(reversed(stack)), config, hu, np.random.default_rng([seed, 2]))
-    anatomy = Anatomy(vertebrae, np.zeros(3), sacrum_axes, _trunk(rng), hu, seed)
+    anatomy = Anatomy(vertebrae, np.zeros(3), sacrum_axes, _trunk(rng), hu, seed, config.appearance)
     return replace(anatomy, vertebrae=_restack(anatomy))
 
 

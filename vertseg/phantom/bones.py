@@ -75,22 +75,28 @@ def paint_vertebra(
 
     def distances(points: Tensor) -> tuple[Tensor, ...]:
         d = deformed_distances(local_points(points, shape), shape)
-        return d.body, d.posterior, d.lateral
+        return d.body, d.posterior, d.lateral, d.endplate, d.joint
 
-    body, posterior, lateral = canvas.field(box, distances, BONE_STEP_MM)
-    bone = BoneDistances(box, body, posterior, lateral, smooth_min(body, posterior, 2.0))
+    body, posterior, lateral, endplate, joint = canvas.field(box, distances, BONE_STEP_MM)
+    bone = BoneDistances(box, body, posterior, lateral, smooth_min(body, posterior, 2.0), endplate)
+    loose = (sheet.tissue[box] == 0) * coverage(joint, canvas.width)
+    canvas.hu[box] += loose * (anatomy.hu["cartilage"] - canvas.hu[box])
     paint_bone(canvas, sheet, (shape, bone), anatomy, grain)
 
 
 @dataclass(frozen=True)
 class BoneDistances:
-    """Distances (mm) of a vertebra at the voxels of a box, drawn or from a label map; names as in `BoneSite`."""
+    """Distances (mm) of a vertebra at the voxels of a box, drawn or from a label map; names as in `BoneSite`.
+
+    `endplate`, where known, is above `lateral` wherever the nearest face of the body is an endplate.
+    """
 
     box: Box
     body: Tensor
     posterior: Tensor
     lateral: Tensor
     whole: Tensor
+    endplate: Tensor | None = None
 
 
 def paint_bone(
@@ -106,6 +112,9 @@ def paint_bone(
     p = local_points(canvas.points(box), shape)
     outer = coverage(whole, canvas.width)
     thickness = torch.where(body < posterior, shape.sizes["cortex"], shape.sizes["posterior_cortex"])
+    if bone.endplate is not None:
+        plate = (bone.endplate > bone.lateral) & (body < posterior)
+        thickness = torch.where(plate, shape.sizes["endplate_cortex"], thickness)
     inner = torch.minimum(coverage(whole + thickness, canvas.width), outer)
     part = torch.where(body <= posterior, int(LocateClass.BODY), int(LocateClass.POSTERIOR)).to(torch.uint8)
     inside = sheet.claim(box, whole, part, shape.level)

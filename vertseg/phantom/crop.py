@@ -19,6 +19,7 @@ from vertseg.phantom.crop_scan import scan_crop
 from vertseg.phantom.injection_site import injection_site
 from vertseg.phantom.leak import draw_plan, leak_array, plan_array
 from vertseg.phantom.pathology import redrawn
+from vertseg.phantom.randomise import randomise_image
 from vertseg.phantom.render import paint_patient
 from vertseg.phantom.shapes import waves
 from vertseg.phantom.sheet import LabelSheet
@@ -106,6 +107,7 @@ def developed_crop(
     """
     anatomy, target, acquisition = case
     image = scan_crop(canvas.hu, canvas.grid, acquisition, anatomy.seed)
+    image = randomise_image(image, anatomy.appearance, anatomy.seed)
     mine = sheet.level == target.level
     tissue = torch.where(mine, sheet.tissue, torch.zeros_like(sheet.tissue))
     tissue = torch.where(tissue > int(LocateClass.POSTERIOR), torch.zeros_like(tissue), tissue)

@@ -19,7 +19,8 @@ GRAIN_HU: Final = 10.0
 
 def marrow_hu(site: "BoneSite", anatomy: Anatomy) -> Tensor:
     """HU at the voxels of a vertebra's box if they were marrow."""
-    base, shape = anatomy.hu["trabecular"], site.shape
+    shape = site.shape
+    base = anatomy.hu["trabecular"] * shape.sizes.get("density", 1.0)
     s, p = shape.sizes, site.p
     gain = torch.where(site.body < site.posterior, 1.0, 1.45)
     near_plate = (p[..., 2].abs() / (0.5 * s["height"])).clamp(0, 1) ** 4

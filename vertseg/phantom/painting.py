@@ -44,7 +44,8 @@ def paint_scan(
     config = config or ScanConfig(field="whole")
     body = draw_body(labelled, seed, config, deform)
     acquisition = _acquisition(body, config, deform)
-    canvas = Canvas(acquisition.grid, acquisition.patient_from_world, acquisition.psf_mm, config.device)
+    grid = acquisition.painted_grid()
+    canvas = Canvas(grid, acquisition.patient_from_world, acquisition.psf_mm, config.device)
     sheet = paint_body(canvas, body)
     return developed(canvas, sheet, body.anatomy, acquisition)
 

@@ -9,6 +9,7 @@ from vertseg.phantom.bars import BoneUnion, UnionSpace
 from vertseg.phantom.bones import paint_union, paint_vertebra
 from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.marrow import GRAIN_MM
+from vertseg.phantom.randomise import randomise_image
 from vertseg.phantom.scanner import Acquisition, acquire, expose
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.skeleton import bone_groups
@@ -59,13 +60,17 @@ def render_scan(seed: int, config: ScanConfig | None = None) -> PhantomScan:
 
 def render_acquired(anatomy: Anatomy, acquisition: Acquisition, device: str) -> PhantomScan:
     """A patient's scan as `render_scan` gives it, on the grid of an acquisition of one's own choice."""
-    canvas = Canvas(acquisition.grid, acquisition.patient_from_world, acquisition.psf_mm, device)
+    canvas = Canvas(acquisition.painted_grid(), acquisition.patient_from_world, acquisition.psf_mm, device)
     return developed(canvas, paint_patient(canvas, anatomy), anatomy, acquisition)
 
 
 def developed(canvas: Canvas, sheet: LabelSheet, anatomy: Anatomy, acquisition: Acquisition) -> PhantomScan:
-    """The scan of a painted patient: its image as the scanner gives it, its labels and its truth."""
-    hu = expose(canvas.hu, acquisition, anatomy.seed)
+    """The scan of a painted patient: its image as the scanner gives it, its labels and its truth.
+
+    The canvas lies on the acquisition's grid, or on its `painted_grid`; labels are those of the slices' middles.
+    """
+    hu = randomise_image(expose(canvas.hu, acquisition, anatomy.seed), anatomy.appearance, anatomy.seed)
+    planes = canvas.grid.shape[2] // acquisition.grid.shape[2]
     affine = acquisition.grid.affine
     world = np.asarray(np.linalg.inv(acquisition.patient_from_world), dtype=np.float64)
     truth = measured(anatomy, canvas, sheet, world)
@@ -73,7 +78,10 @@ def developed(canvas: Canvas, sheet: LabelSheet, anatomy: Anatomy, acquisition: 
     def volume(t: Tensor) -> Volume:
         return Volume(t.cpu().numpy(), affine)
 
-    findings = {name: volume(sheet.findings[i]) for i, name in enumerate(FINDINGS)}
+    def labels(t: Tensor) -> Volume:
+        return volume(t[:, :, planes // 2 :: planes].contiguous())
+
+    findings = {name: labels(sheet.findings[i]) for i, name in enumerate(FINDINGS)}
     return PhantomScan(
-        volume(hu.float()), volume(sheet.level), volume(sheet.tissue), findings, truth, anatomy.seed
+        volume(hu.float()), labels(sheet.level), labels(sheet.tissue), findings, truth, anatomy.seed
     )

@@ -67,7 +67,10 @@ class VertebraShape:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A whole patient, in numbers: every structure is an implicit surface of these."""
+    """A whole patient, in numbers: every structure is an implicit surface of these.
+
+    `appearance` is the strength (0 to 1) with which the image's intensities are randomised.
+    """
 
     vertebrae: tuple[VertebraShape, ...]
     sacrum_centre_mm: Array
@@ -75,6 +78,7 @@ class Anatomy:
     trunk: dict[str, float]
     hu: dict[str, float]
     seed: int
+    appearance: float = 0.0
 
 
 @dataclass(frozen=True)
