@@ -196,7 +196,7 @@ def test_the_same_seed_paints_the_same_and_another_another(anatomy: LabelledAnat
 def test_pathology_lies_in_its_vertebra_alone(anatomy: LabelledAnatomy) -> None:
     level = LUMBAR[1]
     found = np.zeros(len(FINDINGS), int)
-    for seed in range(8):
+    for seed in range(5):
         crop = painted_crop(anatomy, level, seed, (40, 40, 40), 2.4, inject=False)
         assert crop.level == level
         assert crop.findings.shape == (len(FINDINGS), 40, 40, 40)
@@ -204,7 +204,7 @@ def test_pathology_lies_in_its_vertebra_alone(anatomy: LabelledAnatomy) -> None:
         for name in ("lytic_lesion", "sclerotic_lesion", "posterior_wall_defect"):
             assert not (crop.findings[FINDINGS.index(name)].astype(bool) & ~bone).any()
         found += crop.findings.reshape(len(FINDINGS), -1).any(1)
-    assert found.sum() >= 3
+    assert found.sum() >= 2
 
 
 def test_a_crop_stands_upright_with_its_body_before_its_arch(anatomy: LabelledAnatomy) -> None:
@@ -251,6 +251,7 @@ def test_a_deformation_is_undone_by_its_inverse(anatomy: LabelledAnatomy) -> Non
     assert handed == {True, False}
 
 
+@pytest.mark.slow
 def test_verse_masks_get_a_drawn_body_around_them(phantom: PhantomScan) -> None:
     spine = phantom.level.with_array(
         np.where(phantom.level.array == SACRUM, 0, phantom.level.array).astype(np.uint8)
