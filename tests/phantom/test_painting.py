@@ -66,6 +66,14 @@ def labels(phantom: PhantomScan) -> Volume:
 
 
 @pytest.fixture(scope="module")
+def three_levels(labels: Volume) -> Volume:
+    """L2 to L4 of it, of which L3 is whole."""
+    at = np.argwhere((labels.array == 30) | (labels.array == 28))[:, 2]
+    low, high = np.percentile(at, [10, 90]).astype(int)
+    return labels.cropped((0, 0, low), (*labels.array.shape[:2], high))
+
+
+@pytest.fixture(scope="module")
 def anatomy(labels: Volume) -> LabelledAnatomy:
     return labelled_anatomy(labels, "totalsegmentator")
 
@@ -154,9 +162,9 @@ def test_sizes_are_measured_from_the_map(anatomy: LabelledAnatomy) -> None:
     for v in anatomy.vertebrae:
         if v.level in anatomy.levels and v.level in LUMBAR:
             assert v.sizes["width"] == pytest.approx(drawn[v.level]["width"], rel=0.12)
-            # Measured where waist and hollow of the posterior wall (`vertebra.body_distance`) are deepest.
-            narrow = drawn[v.level]["depth"] * (1 - drawn[v.level]["waist"] - 0.08)
-            assert v.sizes["depth"] == pytest.approx(narrow, rel=0.1)
+            # Measured half way up, where the front is drawn in by the waist.
+            middle = drawn[v.level]["depth"] * (1 - 0.7 * drawn[v.level]["waist"])
+            assert v.sizes["depth"] == pytest.approx(middle, rel=0.1)
             assert v.sizes["height"] == pytest.approx(drawn[v.level]["height"], abs=4.0)
             assert v.sizes["canal_width"] == pytest.approx(drawn[v.level]["canal_width"], rel=0.25)
 
@@ -188,21 +196,21 @@ def test_the_same_seed_paints_the_same_and_another_another(anatomy: LabelledAnat
 def test_pathology_lies_in_its_vertebra_alone(anatomy: LabelledAnatomy) -> None:
     level = LUMBAR[1]
     found = np.zeros(len(FINDINGS), int)
-    for seed in range(8):
-        crop = painted_crop(anatomy, level, seed, (40, 40, 40), 2.4)
+    for seed in range(5):
+        crop = painted_crop(anatomy, level, seed, (40, 40, 40), 2.4, inject=False)
         assert crop.level == level
         assert crop.findings.shape == (len(FINDINGS), 40, 40, 40)
         bone = crop.tissue > 0
         for name in ("lytic_lesion", "sclerotic_lesion", "posterior_wall_defect"):
             assert not (crop.findings[FINDINGS.index(name)].astype(bool) & ~bone).any()
         found += crop.findings.reshape(len(FINDINGS), -1).any(1)
-    assert found.sum() >= 3
+    assert found.sum() >= 2
 
 
 def test_a_crop_stands_upright_with_its_body_before_its_arch(anatomy: LabelledAnatomy) -> None:
     level = LUMBAR[2]
-    crop = painted_crop(anatomy, level, 11, (40, 40, 40), 2.4)
-    again = painted_crop(anatomy, level, 11, (40, 40, 40), 2.4)
+    crop = painted_crop(anatomy, level, 11, (40, 40, 40), 2.4, inject=False)
+    again = painted_crop(anatomy, level, 11, (40, 40, 40), 2.4, inject=False)
     body, arch = np.argwhere(crop.tissue == Tissue.BODY), np.argwhere(crop.tissue == Tissue.POSTERIOR)
     assert body[:, 1].mean() - arch[:, 1].mean() > 8
     assert abs(body[:, 0].mean() - arch[:, 0].mean()) < 4
@@ -243,6 +251,7 @@ def test_a_deformation_is_undone_by_its_inverse(anatomy: LabelledAnatomy) -> Non
     assert handed == {True, False}
 
 
+@pytest.mark.slow
 def test_verse_masks_get_a_drawn_body_around_them(phantom: PhantomScan) -> None:
     spine = phantom.level.with_array(
         np.where(phantom.level.array == SACRUM, 0, phantom.level.array).astype(np.uint8)
@@ -258,13 +267,16 @@ def test_verse_masks_get_a_drawn_body_around_them(phantom: PhantomScan) -> None:
     assert ((scan.hu.array > 20) & (scan.hu.array < 90)).mean() > 0.1
 
 
-def test_kept_distances_paint_the_same(anatomy: LabelledAnatomy, labels: Volume, tmp_path: Path) -> None:
-    write_nifti(tmp_path / "map.nii.gz", labels)
-    first = read_labelled_anatomy(tmp_path / "map.nii.gz", "totalsegmentator", tmp_path / "cache")
-    kept = read_labelled_anatomy(tmp_path / "map.nii.gz", "totalsegmentator", tmp_path / "cache")
-    assert first.digest == kept.digest == anatomy.digest
-    level = LUMBAR[2]
-    one, two = (painted_crop(a, level, 2, (24, 24, 24), 4.0) for a in (first, kept))
+def test_kept_distances_paint_the_same(three_levels: Volume, tmp_path: Path) -> None:
+    write_nifti(tmp_path / "map.nii.gz", three_levels)
+    first, kept = (
+        read_labelled_anatomy(tmp_path / "map.nii.gz", "totalsegmentator", tmp_path / "cache")
+        for _ in range(2)
+    )
+    assert len(list((tmp_path / "cache").glob("painted-*.npz"))) == 1
+    assert first.digest == kept.digest
+    assert first.levels == kept.levels == (LUMBAR[2],)
+    one, two = (painted_crop(a, LUMBAR[2], 2, (24, 24, 24), 4.0) for a in (first, kept))
     assert np.array_equal(one.image, two.image)
     assert np.array_equal(one.tissue, two.tissue)
 
@@ -299,15 +311,15 @@ def test_a_level_that_the_map_lacks_is_refused(anatomy: LabelledAnatomy) -> None
 
 
 def test_the_command_writes_image_labels_and_truth(
-    labels: Volume, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    three_levels: Volume, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_nifti(tmp_path / "map.nii.gz", labels)
+    write_nifti(tmp_path / "map.nii.gz", three_levels)
     arguments = ["phantom", "paint", str(tmp_path / "map.nii.gz"), str(tmp_path / "out.nii.gz")]
     assert main([*arguments, "--scheme", "totalsegmentator", "--seed", "1", "--spacing", "4,4,4"]) == 0
     image = read_scan(tmp_path / "out.nii.gz").volume
     level = read_labels(tmp_path / "out_level.nii.gz")
     assert image.grid.matches(level.grid)
-    assert len(set(np.unique(level.array)) & set(LUMBAR)) >= 4
+    assert LUMBAR[2] in np.unique(level.array)
     assert (tmp_path / "out.json").exists()
     assert main([*arguments, "--scheme", "verse"]) == 2
     assert "another scheme" in capsys.readouterr().err

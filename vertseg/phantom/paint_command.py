@@ -60,10 +60,12 @@ def run_paint(options: argparse.Namespace, config: "ScanConfig") -> int:
         raise ConfigError(f"--deform {options.deform:g} must lie between 0 and {_STRONGEST:g}.")
     if not str(options.output).endswith((".nii", ".nii.gz")):
         raise ConfigError(f"'{options.output}' must end in .nii or .nii.gz.")
-    from vertseg.phantom.command import write_scan
+    from vertseg.phantom.files import write_scan
     from vertseg.phantom.labelled_anatomy import read_labelled_anatomy
+    from vertseg.phantom.memory import keep_freed_memory
     from vertseg.phantom.painting import paint_scan
 
+    keep_freed_memory()
     labelled = read_labelled_anatomy(options.labels, options.scheme, options.cache).to(config.device)
     scan = paint_scan(labelled, options.seed, config, options.deform)
     write_scan(scan, options.output)

@@ -11,9 +11,13 @@ from torch import Tensor
 from vertseg.phantom.canvas import Box, Canvas
 from vertseg.phantom.label_distance import LatticeField
 from vertseg.phantom.painted_body import PaintedBody
+from vertseg.phantom.types import Array
 
 _WARP_STEP_MM: Final = 7.0
 """Lattice on which the deformation is evaluated; its own lattice is twice as coarse."""
+
+_BEND_MM: Final = 6.0
+"""How far a bend carries points inside a lattice beyond its carried corners."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,3 +78,33 @@ class PaintedCanvas:
             return None
         (distance,) = self.fields(box, lambda world: tuple(field.sample(world).unbind(0)), step_mm)
         return box, distance * self.body.deformation.scale
+
+
+@dataclass(frozen=True, eq=False)
+class MappedPart:
+    """A mapped structure as a part of bone (`bars.Part`).
+
+    Attributes:
+        field: its distances in the map.
+        body: the patient.
+        cortex: mm.
+        corners_mm: (8, 3) patient positions of the field's corners.
+    """
+
+    field: LatticeField
+    body: PaintedBody
+    cortex: float
+    corners_mm: Array
+
+    @staticmethod
+    def of(body: PaintedBody, field: LatticeField, cortex_mm: float) -> "MappedPart":
+        """The part, placed in the patient."""
+        return MappedPart(field, body, cortex_mm, body.deformation.patient_points(field.corners_mm()))
+
+    def extent(self) -> tuple[Array, float]:
+        """Corners of its lattice in the patient, and how far the bend may carry it beyond them."""
+        return self.corners_mm, _BEND_MM if self.body.deformation.bend is not None else 0.0
+
+    def distance(self, p: Tensor) -> Tensor:
+        """Distance (mm) at patient points (..., 3)."""
+        return self.field.sample(self.body.deformation.map_points(p))[0] * self.body.deformation.scale

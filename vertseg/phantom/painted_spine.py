@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vertseg.labels import COLUMN_ORDER
 from vertseg.phantom.bones import BoneDistances, paint_bone
-from vertseg.phantom.canvas import Canvas
+from vertseg.phantom.canvas import FAR_MM, Canvas
 from vertseg.phantom.deformation import bulged, warped
 from vertseg.phantom.mapped_vertebra import MappedVertebra
 from vertseg.phantom.painted_canvas import PaintedCanvas
@@ -44,7 +44,9 @@ def paint_mapped_vertebra(
         sound, shrink = _uncollapsed(p, before, shape)
         whole, cut, lateral = vertebra.field.sample(sound / stretch).unbind(0)
         whole, cut, lateral = whole * scale * shrink, cut * scale, lateral * scale
-        parts = VertebraDistances(torch.maximum(whole, cut), torch.maximum(whole, -cut), lateral)
+        # A map does not tell endplates from the rest of the surface, nor a joint's gap from bone.
+        body_side, arch_side = torch.maximum(whole, cut), torch.maximum(whole, -cut)
+        parts = VertebraDistances(body_side, arch_side, lateral, whole, torch.full_like(whole, FAR_MM))
         parts = bulged(parts, p, shape)
         whole = torch.minimum(whole, torch.minimum(parts.body, parts.posterior))
         return parts.body, parts.posterior, parts.lateral, whole

@@ -8,18 +8,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vertseg.labels import LocateClass
-from vertseg.phantom.bones import paint_layer
-from vertseg.phantom.canvas import BoneLayer, Box, Canvas
+from vertseg.labels import SACRUM, LocateClass
+from vertseg.phantom.bars import BoneUnion, UnionSpace
+from vertseg.phantom.bones import paint_union
+from vertseg.phantom.canvas import Box, Canvas
 from vertseg.phantom.label_maps import SOFT_TISSUES
-from vertseg.phantom.painted_canvas import PaintedCanvas
+from vertseg.phantom.labelled_anatomy import BONES
+from vertseg.phantom.painted_canvas import MappedPart, PaintedCanvas
 from vertseg.phantom.painted_spine import paint_canal_and_discs
 from vertseg.phantom.shapes import smooth_max, waves
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.types import Anatomy
 
 _SOFT_LATTICE_MM: Final = 3.0
-_BONE_LATTICE_MM: Final = 2.0
+_BONE_KINDS: Final = {"bone": (LocateClass.OTHER_BONE, 0, 0.9), "sacrum": (LocateClass.SACRUM, SACRUM, 0.7)}
+"""Class, level and share of the vertebrae's density in the marrow of the map's other bones."""
 _WIDE_LATTICE_MM: Final = 5.0
 
 
@@ -40,7 +43,7 @@ def paint_tissues(scene: PaintedCanvas) -> LabelSheet:
     """Paint everything of the map but the vertebrae, and label its other bones and sacrum."""
     canvas, body = scene.canvas, scene.body
     texture = _texture(canvas, body.anatomy)
-    bone = _bone_distances(scene)
+    bone = mapped_bones(scene)
     _paint_envelope(scene, texture, bone)
     _paint_table(scene)
     paint_canal_and_discs(scene)
@@ -48,10 +51,9 @@ def paint_tissues(scene: PaintedCanvas) -> LabelSheet:
         if name in body.labelled.tissues:
             _paint_tissue(scene, name, texture)
     sheet = LabelSheet.blank(canvas)
-    for name, kind, marrow in (("bone", LocateClass.OTHER_BONE, 0.9), ("sacrum", LocateClass.SACRUM, 0.7)):
-        layer = bone.get(name)
-        if layer is not None:
-            paint_layer(canvas, sheet, layer, (kind, marrow * body.anatomy.hu["trabecular"]), body.anatomy)
+    for name, union in bone.items():
+        kind, level, marrow = _BONE_KINDS[name]
+        paint_union(canvas, sheet, union, (kind, level, marrow * body.anatomy.hu["trabecular"]), body.anatomy)
     return sheet
 
 
@@ -71,22 +73,22 @@ def _phase(anatomy: Anatomy) -> tuple[float, float, float]:
     return float(a), float(b), float(c)
 
 
-def _bone_distances(scene: PaintedCanvas) -> dict[str, BoneLayer]:
-    canvas, body = scene.canvas, scene.body
-    rng = np.random.default_rng([body.anatomy.seed, 44])
-    layers = {}
-    for name in ("bone", "sacrum"):
-        layer, cortex = BoneLayer(canvas), float(rng.uniform(0.4, 1.0))
-        found = None
-        if name in body.labelled.tissues:
-            found = scene.distances(body.labelled.tissues[name], _BONE_LATTICE_MM)
-        if found is not None:
-            layer.add(found[1], cortex, found[0])
-            layers[name] = layer
-    return layers
+def mapped_bones(scene: PaintedCanvas) -> dict[str, BoneUnion]:
+    """The map's bones apart from vertebrae that the canvas sees, by the names of `labelled_anatomy.BONES`."""
+    rng = np.random.default_rng([scene.body.anatomy.seed, 44])
+    space, unions = UnionSpace(scene.canvas), {}
+    for name in BONES:
+        cortex = float(rng.uniform(0.4, 1.0))
+        field = scene.body.labelled.tissues.get(name)
+        union = BoneUnion(space)
+        if field is not None:
+            union.add(MappedPart.of(scene.body, field, cortex))
+        if union.distance is not None:
+            unions[name] = union
+    return unions
 
 
-def _paint_envelope(scene: PaintedCanvas, texture: _Texture, bone: dict[str, BoneLayer]) -> None:
+def _paint_envelope(scene: PaintedCanvas, texture: _Texture, bone: dict[str, BoneUnion]) -> None:
     """Skin, subcutaneous fat, the muscles of the wall and about the bones, and fat in between."""
     canvas, body = scene.canvas, scene.body
     hull = body.labelled.hull
@@ -104,8 +106,10 @@ def _paint_envelope(scene: PaintedCanvas, texture: _Texture, bone: dict[str, Bon
     streaks = _marbled(hu["muscle"], texture, 0.4 + 0.6 * trunk["marbling"])
     band = smooth_max(shell - wall, -(shell + 13.0), 4.0) + 1.5 * texture.middle
     canvas.blend(band, streaks)
-    if "bone" in bone:
-        about = bone["bone"].distance - 11.0 + 3.0 * texture.middle
+    union = bone.get("bone")
+    if union is not None and union.distance is not None:
+        (about,) = union.space.lattice.interpolate(union.distance)
+        about = about - 11.0 + 3.0 * texture.middle
         canvas.blend(smooth_max(about, shell - wall, 4.0), streaks)
 
 

@@ -1,29 +1,32 @@
 """Paint new CT with new pathology on a real label map: whole scans and single training crops."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vertseg.cement.site import InjectionSite
 from vertseg.errors import ConfigError
-from vertseg.labels import LocateClass, level_name
-from vertseg.phantom.bones import paint_layer, paint_vertebra
-from vertseg.phantom.canvas import BoneLayer, Canvas
+from vertseg.labels import SACRUM, LocateClass, level_name
+from vertseg.phantom.acquisition import Acquisition, acquire, crop_acquisition
+from vertseg.phantom.bones import paint_union, paint_vertebra
+from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.crop import PATHOLOGY_BOOST, crop_frame, developed_crop
+from vertseg.phantom.injection_site import SITE_SPACING_MM, painted_site, site_canvas
 from vertseg.phantom.labelled_anatomy import LabelledAnatomy
 from vertseg.phantom.marrow import GRAIN_MM
 from vertseg.phantom.painted_body import PaintedBody, draw_body
 from vertseg.phantom.painted_canvas import PaintedCanvas
 from vertseg.phantom.painted_spine import paint_mapped_vertebra
-from vertseg.phantom.painted_tissue import paint_tissues
+from vertseg.phantom.painted_tissue import mapped_bones, paint_tissues
 from vertseg.phantom.pathology import redrawn
 from vertseg.phantom.render import developed, paint_surroundings
-from vertseg.phantom.scanner import Acquisition, acquire, crop_acquisition
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.texture import NoiseTile
 from vertseg.phantom.treatment import paint_treatment
-from vertseg.phantom.types import Array, ExamineCrop, PhantomScan, ScanConfig
+from vertseg.phantom.types import Array, ExamineCrop, PhantomScan, ScanConfig, VertebraShape
 from vertseg.volume import Grid
 
 _SHORTEST_FIELD_MM: Final = 80.0
@@ -57,10 +60,12 @@ def painted_crop(
     shape: tuple[int, int, int] = (64, 64, 64),
     spacing_mm: float = 1.5,
     device: str = "cpu",
+    inject: bool = True,
 ) -> ExamineCrop:
     """One mapped vertebra in its own frame (right, anterior, up) as a training crop, like `crop.render_crop`.
 
-    The map's digest, level and seed name the crop: the same three give the same arrays.
+    The map's digest, level and seed name the crop: the same three give the same arrays. `inject` simulates a
+    drawn plan for the leak labels, which are NaN without it.
 
     Raises:
         ConfigError: the map does not hold that level whole.
@@ -82,7 +87,8 @@ def painted_crop(
     acquisition = crop_acquisition(grid, rng)
     canvas = Canvas(grid, np.eye(4), acquisition.psf_mm, device)
     sheet = paint_body(canvas, body)
-    return developed_crop(canvas, sheet, (body.anatomy, target, acquisition), rng)
+    site = partial(_site, body, target, device) if inject else None
+    return developed_crop(canvas, sheet, (body.anatomy, target, acquisition), rng, site)
 
 
 def paint_body(canvas: Canvas, body: PaintedBody) -> LabelSheet:
@@ -105,15 +111,20 @@ def _drawn_around(scene: PaintedCanvas) -> LabelSheet:
     """The phantom's own body around a map that holds but a spine, and the map's sacrum."""
     canvas, body = scene.canvas, scene.body
     sheet = paint_surroundings(canvas, body.anatomy)
-    field = body.labelled.tissues.get("sacrum")
-    found = None if field is None else scene.distances(field, 2.0)
-    if found is not None:
-        layer = BoneLayer(canvas)
-        layer.add(found[1], 0.8, found[0])
-        paint_layer(
-            canvas, sheet, layer, (LocateClass.SACRUM, 0.7 * body.anatomy.hu["trabecular"]), body.anatomy
-        )
+    sacrum = mapped_bones(scene).get("sacrum")
+    if sacrum is not None:
+        bone = (LocateClass.SACRUM, SACRUM, 0.7 * body.anatomy.hu["trabecular"])
+        paint_union(canvas, sheet, sacrum, bone, body.anatomy)
     return sheet
+
+
+def _site(body: PaintedBody, shape: VertebraShape, device: str) -> InjectionSite:
+    """A mapped vertebra as `injection_site.injection_site` gives a drawn one."""
+    canvas = site_canvas(body.anatomy, shape, SITE_SPACING_MM, device)
+    scene, sheet = PaintedCanvas.of(canvas, body), LabelSheet.blank(canvas)
+    vertebra = next(v for v in body.labelled.vertebrae if v.level == shape.level)
+    paint_mapped_vertebra(scene, sheet, vertebra, NoiseTile(canvas, GRAIN_MM, body.anatomy.seed))
+    return painted_site(canvas, sheet, shape)
 
 
 def _acquisition(body: PaintedBody, config: ScanConfig, deform: float) -> Acquisition:
