@@ -19,7 +19,7 @@ from vertseg.phantom.types import Anatomy, Array, VertebraShape
 CANAL_STEP_MM: Final = 3.0
 ROOT_STEP_MM: Final = 2.0
 VACUUM_RATE_AT_80: Final = 0.22
-"""Share of lower lumbar discs with gas at 80 years; rare before 50 (vacuum on CT: 20.8 % of over-60-year-olds)."""
+"""Share of lumbar discs with gas at 80 years, none before 45. A drawn rate: published ones differ by definition."""
 CALCIFIED_RATE_AT_80: Final = 0.10
 
 

@@ -83,7 +83,7 @@ def back_muscles(frame: SpineFrame, anatomy: Anatomy, infiltration: float) -> li
         Muscle(
             "quadratus", frame.span + 0.62 * q_width + 4.0, bed + 12.0, q_width, 0.44 * q_width, 0.35, 0.7
         ),
-        Muscle("psoas", p_right, p_front, 0.92 * p_round, 1.05 * p_round, -0.25, 0.4),
+        Muscle("psoas", p_right, p_front, 0.92 * p_round, 1.05 * p_round, -0.25, 0.15),
     ]  # fmt: skip
 
 
@@ -137,8 +137,8 @@ def _fibres(canvas: Canvas, tissues: Tissues, seed: int) -> Callable[[float], Hu
             return lean
 
         def streaked(box: Box, distance: Tensor) -> Tensor:
-            fatty = coverage(tile.at(box).neg_().add_(1.65 - 2.1 * share), 0.8)
-            return fatty.mul_(0.85 * (tissues.fat - tissues.muscle)).add_(lean)
+            fatty = coverage(tile.at(box).neg_().add_(2.0 - 1.9 * share), 1.3)
+            return fatty.mul_(0.7 * (tissues.fat - tissues.muscle)).add_(lean)
 
         return streaked
 
