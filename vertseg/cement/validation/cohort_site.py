@@ -136,14 +136,14 @@ def _cleft(vertebra: TreatedVertebra, shape: VertebraShape, rng: np.random.Gener
     """A gap under the upper endplate in the front, as it lies open in the prone patient.
 
     Most are anterosuperior (Lane 2002, AJNR 23:1642-6), next to an endplate, and open when the patient lies prone
-    (Krauss 2006, Eur Radiol 16:1015-21); vertebrae with one took 5.5 +- 1.8 ml of cement (28 patients, doi
-    10.1177/2309499018806700). The sizes, about 2 ml, are assumptions from that.
+    (Krauss 2006, Eur Radiol 16:1015-21). Vertebrae with one took 5.5 +- 1.8 ml of cement (28 patients, doi
+    10.1177/2309499018806700), 1.2 ml more than the usual 4.3: the sizes, assumptions, give about that volume.
     """
     s = shape.sizes
     radii = (
-        float(s["width"] * rng.uniform(0.28, 0.45)),
-        float(s["depth"] * rng.uniform(0.22, 0.40)),
-        float(rng.uniform(2.0, 4.5)),
+        float(s["width"] * rng.uniform(0.25, 0.40)),
+        float(s["depth"] * rng.uniform(0.20, 0.36)),
+        float(rng.uniform(1.5, 3.5)),
     )
     # It reaches the endplate's thin shell, and the front wall where its fracture is open there.
     v = 0.5 * s["depth"] - radii[1] + (0.5 if vertebra.wall_break == "front" else -2.0)
