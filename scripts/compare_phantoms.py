@@ -80,9 +80,10 @@ def read_real(scan: Path, labels: Path) -> Sample:
     return Sample("real", hu, level, level.grid.voxel(found[L3].centre_mm), tissue_samples(hu, level))
 
 
-def render_like(real: Sample, seed: int, healthy: bool) -> Sample:
+def render_like(real: Sample, seed: int, healthy: bool, appearance: float) -> Sample:
     """A phantom at the real scan's spacing and extent, with its L3 at the same voxel."""
-    config = ScanConfig(spacing_mm=real.hu.grid.spacing_mm, pathology=0.0 if healthy else 1.0)
+    pathology = 0.0 if healthy else 1.0
+    config = ScanConfig(spacing_mm=real.hu.grid.spacing_mm, pathology=pathology, appearance=appearance)
     anatomy = draw_anatomy(seed, config)
     drawn = acquire(anatomy, config)
     centre = next(s.centre_mm for s in anatomy.vertebrae if s.level == L3)
@@ -204,6 +205,10 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--seeds", default="0-11", metavar="A-B")
     parser.add_argument("--healthy", action="store_true", help="phantoms without pathology")
+    parser.add_argument(
+        "--appearance", type=float, default=0.5,
+        help="strength of the randomised attenuation; above 0.6 some scans are redrawn beyond what is real",
+    )  # fmt: skip
     arguments = parser.parse_args()
     keep_freed_memory()
     try:
@@ -211,10 +216,10 @@ def main() -> int:
         real = read_real(arguments.scan, arguments.labels)
         phantoms = []
         for seed in seeds:
-            phantoms.append(render_like(real, seed, arguments.healthy))
+            phantoms.append(render_like(real, seed, arguments.healthy, arguments.appearance))
             print(f"seed {seed} ({len(phantoms)}/{len(seeds)})", file=sys.stderr, flush=True)
         figures = compare(real.tissues, [p.tissues for p in phantoms])
-        result = {"scan": arguments.scan.name, "seeds": arguments.seeds, **figures}
+        result = {"scan": arguments.scan.name, "seeds": arguments.seeds, "appearance": arguments.appearance, **figures}
         for cut in CUTS:
             draw_cut([real, *phantoms], cut, arguments.output / f"{cut}.png")
         draw_small([real, *phantoms], arguments.output / "sheet.png")

@@ -20,9 +20,13 @@ _SCATTER_KNOTS: Final = 14
 
 
 def kozeny_carman(bone_volume: Tensor, reference: float) -> Tensor:
-    """Permeability relative to bone of share `reference`: porosity^3 / (1 - porosity)^2 (Nauman 1999, ABME 27:517-24)."""
+    """Permeability relative to bone of share `reference`: porosity^3 / (surface per volume)^2 (Kozeny-Carman).
+
+    The surface of trabeculae of thickness t is 2 / t a volume of bone, and t grows about with the root of the bone's
+    share (trabeculae thin as bone is lost; Hildebrand 1999, JBMR 14:1167-74), so its square goes with the share.
+    """
     share = bone_volume.clamp(*BONE_RANGE)
-    return ((1 - share) / (1 - reference)) ** 3 * (reference / share) ** 2
+    return ((1 - share) / (1 - reference)) ** 3 * (reference / share)
 
 
 def permeability(

@@ -89,7 +89,7 @@ def render_crop(
     grid = crop_frame(target, rng, (shape, spacing_mm))
     acquisition = crop_acquisition(grid, rng)
     canvas = Canvas(grid, np.eye(4), acquisition.psf_mm, device)
-    sheet = paint_patient(canvas, anatomy)
+    sheet = paint_patient(canvas, anatomy, acquisition.apparent_edge_mm)
     site = partial(injection_site, anatomy, target, device=device) if inject else None
     return developed_crop(canvas, sheet, (anatomy, target, acquisition), rng, site)
 

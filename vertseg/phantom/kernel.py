@@ -9,7 +9,7 @@ manufacturers and test reports state it. Between them the MTF is a stretched Gau
 """
 
 from dataclasses import dataclass
-from math import log, sqrt
+from math import log, pi, sqrt
 
 import numpy as np
 import torch
@@ -26,6 +26,11 @@ class Kernel:
     f50: float
     f10: float
     boost: float = 0.0
+
+    @property
+    def fwhm_mm(self) -> float:
+        """Width of the point spread: that of the Gaussian whose modulation falls to half at `f50`."""
+        return 2 * log(2) / (pi * self.f50 / 10.0)
 
     def mtf(self, frequency: Tensor) -> Tensor:
         """Modulation transfer at spatial frequencies in 1/mm, same shape."""

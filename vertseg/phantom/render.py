@@ -22,9 +22,15 @@ from vertseg.phantom.types import Anatomy, PhantomScan, ScanConfig
 from vertseg.volume import Volume
 
 
-def paint_patient(canvas: Canvas, anatomy: Anatomy) -> LabelSheet:
-    """Paint everything that the canvas sees, soft tissue first, then bones, and label it."""
-    sheet = paint_surroundings(canvas, anatomy)
+def paint_patient(canvas: Canvas, anatomy: Anatomy, margin_mm: float = 0.0) -> LabelSheet:
+    """Paint everything that the canvas sees, soft tissue first, then bones, and label it.
+
+    Args:
+        canvas: where.
+        anatomy: the patient.
+        margin_mm: how far outside of their surface bones are labelled (`Acquisition.apparent_edge_mm`).
+    """
+    sheet = paint_surroundings(canvas, anatomy, margin_mm)
     grain = NoiseTile(canvas, GRAIN_MM, anatomy.seed)
     for shape in anatomy.vertebrae:
         paint_vertebra(canvas, sheet, shape, anatomy, grain)
@@ -32,10 +38,10 @@ def paint_patient(canvas: Canvas, anatomy: Anatomy) -> LabelSheet:
     return sheet
 
 
-def paint_surroundings(canvas: Canvas, anatomy: Anatomy) -> LabelSheet:
+def paint_surroundings(canvas: Canvas, anatomy: Anatomy, margin_mm: float = 0.0) -> LabelSheet:
     """Paint and label everything but the vertebrae and what treatment left in them."""
     paint_soft_tissue(canvas, anatomy)
-    sheet = LabelSheet.blank(canvas)
+    sheet = LabelSheet.blank(canvas, margin_mm)
     _paint_skeleton(canvas, sheet, anatomy)
     return sheet
 
@@ -61,7 +67,9 @@ def render_scan(seed: int, config: ScanConfig | None = None) -> PhantomScan:
 def render_acquired(anatomy: Anatomy, acquisition: Acquisition, device: str) -> PhantomScan:
     """A patient's scan as `render_scan` gives it, on the grid of an acquisition of one's own choice."""
     canvas = Canvas(acquisition.painted_grid(), acquisition.patient_from_world, acquisition.psf_mm, device)
-    return developed(canvas, paint_patient(canvas, anatomy), anatomy, acquisition)
+    return developed(
+        canvas, paint_patient(canvas, anatomy, acquisition.apparent_edge_mm), anatomy, acquisition
+    )
 
 
 def developed(canvas: Canvas, sheet: LabelSheet, anatomy: Anatomy, acquisition: Acquisition) -> PhantomScan:

@@ -20,6 +20,7 @@ class LabelSheet:
         findings: (F, X, Y, Z) uint8 in the order of `labels.FINDINGS`.
         hidden: (H, X, Y, Z) uint8 in the order of `types.Hidden`.
         cement_level: (X, Y, Z) uint8 VerSe number of the vertebra whose cement lies there, in it or leaked.
+        margin_mm: how far outside of their surface bones are labelled.
         wall_mm2: by VerSe number, surface of the posterior wall without cortex; a missing level has none.
     """
 
@@ -30,10 +31,11 @@ class LabelSheet:
     cement_level: Tensor
     depth: Tensor
     wall_mm2: dict[int, Tensor] = field(default_factory=dict)
+    margin_mm: float = 0.0
 
     @staticmethod
-    def blank(canvas: Canvas) -> "LabelSheet":
-        """Nothing labelled yet."""
+    def blank(canvas: Canvas, margin_mm: float = 0.0) -> "LabelSheet":
+        """Nothing labelled yet; bones will be labelled as far as `margin_mm` outside of their surface."""
         shape, device = canvas.grid.shape, canvas.device
 
         def zeros(*size: int) -> Tensor:
@@ -42,7 +44,7 @@ class LabelSheet:
         depth = torch.full(shape, FAR_MM, device=device)
         return LabelSheet(
             zeros(*shape), zeros(*shape), zeros(len(FINDINGS), *shape), zeros(len(Hidden), *shape),
-            zeros(*shape), depth,
+            zeros(*shape), depth, margin_mm=margin_mm,
         )  # fmt: skip
 
     def claim(self, box: Box, distance: Tensor, kind: Tensor | LocateClass, level: int) -> Tensor:
@@ -55,7 +57,7 @@ class LabelSheet:
             level: VerSe number; 0 leaves `level` at none.
         """
         owner = distance < self.depth[box]
-        inside = (distance <= 0) & owner
+        inside = (distance <= self.margin_mm) & owner
         self.depth[box] = torch.where(owner, distance, self.depth[box])
         value = kind if isinstance(kind, Tensor) else torch.full_like(self.tissue[box], int(kind))
         self.tissue[box] = torch.where(inside, value, self.tissue[box])

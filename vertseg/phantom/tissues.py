@@ -67,7 +67,7 @@ def tissues_of(anatomy: Anatomy) -> Tissues:
     wasting = float(np.clip((age - 35.0) / 70.0 + rng.normal(0, 0.18), 0.0, 0.95))
     return Tissues(
         age=age,
-        infiltration=0.5 * wasting + 0.5 * anatomy.trunk["marbling"] * wasting,
+        infiltration=0.3 * wasting + 0.45 * anatomy.trunk["marbling"] * wasting,
         fat=hu["fat"],
         muscle=hu["muscle"],
         artery=artery,
