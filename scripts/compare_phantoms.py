@@ -35,10 +35,10 @@ from vertseg.io import read_labels, read_scan
 from vertseg.io.atomic import atomic_path, write_text
 from vertseg.labels import level_number
 from vertseg.phantom import ScanConfig
-from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.memory import keep_freed_memory
+from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.render import render_acquired
-from vertseg.phantom.scanner import acquire
+from vertseg.phantom.scanner.exposure import acquire
 from vertseg.phantom.show import WINDOWS_HU
 from vertseg.volume import Grid, Volume
 

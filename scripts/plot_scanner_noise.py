@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from vertseg.io import read_scan
-from vertseg.phantom.acquisition import Acquisition, draw_quality
-from vertseg.phantom.scanner import expose
+from vertseg.phantom.scanner.acquisition import Acquisition, draw_quality
+from vertseg.phantom.scanner.exposure import expose
 from vertseg.volume import Grid, Volume
 
 matplotlib.use("Agg")

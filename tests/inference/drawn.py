@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from vertseg.inference.located import Located
 from vertseg.labels import LEVEL_NUMBERS, N_LEVELS, SACRUM, LocateClass, level_number
-from vertseg.phantom.morphometry import LEVEL_SIZES
+from vertseg.phantom.patient.morphometry import LEVEL_SIZES
 from vertseg.volume import Grid
 
 SPACING_MM = 3.0

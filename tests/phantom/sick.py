@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from vertseg.labels import LEVEL_NUMBERS
-from vertseg.phantom.anatomy import draw_anatomy
-from vertseg.phantom.bones import paint_vertebra
 from vertseg.phantom.canvas import Canvas
-from vertseg.phantom.marrow import GRAIN_MM
+from vertseg.phantom.pathology.treatment import paint_treatment
+from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.texture import NoiseTile
-from vertseg.phantom.treatment import paint_treatment
 from vertseg.phantom.types import Anatomy, ScanConfig, VertebraShape
+from vertseg.phantom.vertebra.bones import paint_vertebra
+from vertseg.phantom.vertebra.marrow import GRAIN_MM
 from vertseg.volume import crop_grid
 
 SOFT_HU = 40.0

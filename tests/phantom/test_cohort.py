@@ -20,10 +20,10 @@ from vertseg.errors import ConfigError
 from vertseg.io import read_labels
 from vertseg.labels import LUMBAR, THORACIC, level_number
 from vertseg.phantom import ScanConfig, render_scan
-from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.case import CaseSpec, injectable
 from vertseg.phantom.cohort import CohortSpec, make_cohort
-from vertseg.phantom.disease import Screws
+from vertseg.phantom.pathology.disease import Screws
+from vertseg.phantom.patient.anatomy import draw_anatomy
 
 CONFIG = ScanConfig(field="lumbar", spacing_mm=(6.0, 6.0, 6.0))
 SPEC = CohortSpec(3, 11, CONFIG)

@@ -76,5 +76,10 @@ def test_show_draws_the_patient_of_the_seed(tmp_path: Path, capsys: pytest.Captu
     given = ["phantom", "show", "--seed", "5", "--case", "demo", "--spacing", "3,3,3", "--output", str(path)]
     assert main(given) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("L1: ") and "50% of height lost" in said[0] and said[1].startswith("L3: ") and said[-1] == str(path)
+    assert (
+        said[0].startswith("L1: ")
+        and "50% of height lost" in said[0]
+        and said[1].startswith("L3: ")
+        and said[-1] == str(path)
+    )
     assert matplotlib.image.imread(path).shape[1] > 1000

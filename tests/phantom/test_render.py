@@ -10,8 +10,8 @@ from vertseg.cli import main
 from vertseg.io import read_labels, read_scan
 from vertseg.labels import FINDINGS, LUMBAR, SACRUM, T13, THORACIC, LocateClass
 from vertseg.phantom import PhantomScan, ScanConfig, render_crop, render_scan
-from vertseg.phantom.anatomy import column_levels, draw_anatomy
-from vertseg.phantom.vertebra import WALL_SHELL_MM
+from vertseg.phantom.patient.anatomy import column_levels, draw_anatomy
+from vertseg.phantom.vertebra.distances import WALL_SHELL_MM
 
 DEMO = ScanConfig(field="lumbar", spacing_mm=(2.5, 2.5, 2.5), case="demo")
 

@@ -8,9 +8,9 @@ import torch
 
 from vertseg.labels import FINDINGS
 from vertseg.phantom import ScanConfig
-from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.canvas import Canvas
-from vertseg.phantom.disease import CementFill
+from vertseg.phantom.pathology.disease import CementFill
+from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.truth import measured
 from vertseg.phantom.types import Hidden

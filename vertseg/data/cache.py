@@ -50,7 +50,7 @@ class PhantomSpec:
 def renderer_digest() -> str:
     """Digest of the phantom package's source: crops of an older renderer are never taken for new ones."""
     digest = hashlib.sha256()
-    for path in sorted(Path(vertseg.phantom.__file__).parent.glob("*.py")):
+    for path in sorted(Path(vertseg.phantom.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

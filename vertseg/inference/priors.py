@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.labels import LEVEL_NUMBERS, N_LEVELS, VERTEBRA_LEVELS
-from vertseg.phantom.morphometry import LEVEL_SIZES
+from vertseg.phantom.patient.morphometry import LEVEL_SIZES
 
 LIVING_FACTOR = 1.1
 """Living adults' bodies are that much larger than the cadavers' of the morphometry tables."""

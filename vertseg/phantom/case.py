@@ -22,10 +22,10 @@ from vertseg.labels import (
     LocateClass,
     level_name,
 )
-from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.contact_sheet import draw_tile
 from vertseg.phantom.files import label_path, pathology, truth_path, write_scan
 from vertseg.phantom.leak import draw_plan, injected, leak_array
+from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.render import render_scan
 from vertseg.phantom.types import Anatomy, PhantomScan, PhantomVertebra, ScanConfig, VertebraShape
 

@@ -12,15 +12,15 @@ from torch import Tensor
 from vertseg.cement.injection import inject as inject_plan
 from vertseg.cement.site import InjectionSite
 from vertseg.labels import CERVICAL, FINDINGS, LUMBAR, THORACIC, LocateClass
-from vertseg.phantom.acquisition import Acquisition, crop_acquisition
-from vertseg.phantom.anatomy import draw_anatomy
 from vertseg.phantom.canvas import Canvas
-from vertseg.phantom.crop_scan import scan_crop
 from vertseg.phantom.injection_site import injection_site
 from vertseg.phantom.leak import draw_plan, leak_array, plan_array
-from vertseg.phantom.pathology import redrawn
-from vertseg.phantom.randomise import randomise_image
+from vertseg.phantom.pathology.mix import redrawn
+from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.render import paint_patient
+from vertseg.phantom.scanner.acquisition import Acquisition, crop_acquisition
+from vertseg.phantom.scanner.crop_scan import scan_crop
+from vertseg.phantom.scanner.randomise import randomise_image
 from vertseg.phantom.shapes import waves
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.types import Anatomy, ExamineCrop, ScanConfig, VertebraShape

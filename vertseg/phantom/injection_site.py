@@ -7,12 +7,12 @@ import torch
 
 from vertseg.cement.site import InjectionSite, site_from_labels
 from vertseg.labels import FINDINGS, LocateClass, Tissue
-from vertseg.phantom.bones import paint_vertebra
 from vertseg.phantom.canvas import Canvas
-from vertseg.phantom.marrow import GRAIN_MM
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.texture import NoiseTile
 from vertseg.phantom.types import Anatomy, Hidden, VertebraShape
+from vertseg.phantom.vertebra.bones import paint_vertebra
+from vertseg.phantom.vertebra.marrow import GRAIN_MM
 from vertseg.volume import crop_grid
 
 SITE_SPACING_MM: Final = 1.5

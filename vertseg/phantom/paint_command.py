@@ -61,9 +61,9 @@ def run_paint(options: argparse.Namespace, config: "ScanConfig") -> int:
     if not str(options.output).endswith((".nii", ".nii.gz")):
         raise ConfigError(f"'{options.output}' must end in .nii or .nii.gz.")
     from vertseg.phantom.files import write_scan
-    from vertseg.phantom.labelled_anatomy import read_labelled_anatomy
     from vertseg.phantom.memory import keep_freed_memory
-    from vertseg.phantom.painting import paint_scan
+    from vertseg.phantom.painting.labelled_anatomy import read_labelled_anatomy
+    from vertseg.phantom.painting.scan import paint_scan
 
     keep_freed_memory()
     labelled = read_labelled_anatomy(options.labels, options.scheme, options.cache).to(config.device)

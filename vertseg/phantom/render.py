@@ -4,21 +4,21 @@ import numpy as np
 from torch import Tensor
 
 from vertseg.labels import FINDINGS
-from vertseg.phantom.anatomy import draw_anatomy
-from vertseg.phantom.bars import BoneUnion, UnionSpace
-from vertseg.phantom.bones import paint_union, paint_vertebra
 from vertseg.phantom.canvas import Canvas
-from vertseg.phantom.marrow import GRAIN_MM
-from vertseg.phantom.randomise import randomise_image
-from vertseg.phantom.scanner import Acquisition, acquire, expose
+from vertseg.phantom.pathology.treatment import paint_treatment
+from vertseg.phantom.patient.anatomy import draw_anatomy
+from vertseg.phantom.scanner.exposure import Acquisition, acquire, expose
+from vertseg.phantom.scanner.randomise import randomise_image
 from vertseg.phantom.sheet import LabelSheet
-from vertseg.phantom.skeleton import bone_groups
-from vertseg.phantom.soft_tissue import paint_soft_tissue
+from vertseg.phantom.skeleton.bars import BoneUnion, UnionSpace
+from vertseg.phantom.skeleton.groups import bone_groups
 from vertseg.phantom.texture import NoiseTile
-from vertseg.phantom.torso import Torso
-from vertseg.phantom.treatment import paint_treatment
+from vertseg.phantom.tissue.paint import paint_soft_tissue
+from vertseg.phantom.tissue.torso import Torso
 from vertseg.phantom.truth import measured
 from vertseg.phantom.types import Anatomy, PhantomScan, ScanConfig
+from vertseg.phantom.vertebra.bones import paint_union, paint_vertebra
+from vertseg.phantom.vertebra.marrow import GRAIN_MM
 from vertseg.volume import Volume
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from vertseg.phantom.disease import (
+from vertseg.phantom.pathology.disease import (
     CementFill,
     Fracture,
     Lesion,

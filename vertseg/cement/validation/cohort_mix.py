@@ -13,7 +13,7 @@ import numpy as np
 
 from vertseg.cement.plan import InjectionPlan
 from vertseg.labels import LEVEL_NUMBERS
-from vertseg.phantom.morphometry import LEVEL_SIZES
+from vertseg.phantom.patient.morphometry import LEVEL_SIZES
 
 Population = Literal["osteoporotic", "metastatic"]
 Deformity = Literal["wedge", "biconcave", "crush"]

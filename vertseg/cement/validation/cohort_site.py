@@ -14,10 +14,10 @@ from torch import Tensor
 from vertseg.cement.openings import body_surface
 from vertseg.cement.site import InjectionSite, bone_volume_from_hu, canal_region, dilate
 from vertseg.cement.validation.cohort_mix import TreatedVertebra
-from vertseg.phantom.anatomy import draw_anatomy
+from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.shapes import ellipsoid, waves
 from vertseg.phantom.types import Lesion, ScanConfig, VertebraShape
-from vertseg.phantom.vertebra import VertebraDistances, lesion_distance, vertebra_distances
+from vertseg.phantom.vertebra.distances import VertebraDistances, lesion_distance, vertebra_distances
 
 VISIBLE_MM2: Final = 15.0
 """Open cortex from which on a reader of the CT calls it disrupted: a gap of 1.5 mm over 10 mm. Assumption; it finds
@@ -27,7 +27,7 @@ CANAL_SIDE_MM: Final = 2.5
 """Open cortex this near to the canal counts as the posterior wall's."""
 
 MARROW_OFFSET_HU: Final = {"lytic": (30.0, 80.0), "mixed": (130.0, 260.0), "sclerotic": (400.0, 800.0)}
-"""HU inside a lesion, uniform. Assumption, as `vertseg.phantom.pathology` draws them."""
+"""HU inside a lesion, uniform. Assumption, as `vertseg.phantom.pathology.mix` draws them."""
 
 COMPACTION: Final = 0.9
 """A collapsed front of the body is denser by this times the height lost: nearly all bone stays (as the phantom)."""

@@ -35,7 +35,9 @@ from vertseg.cement.validation.cohort_mix import TreatedVertebra, draw_cohort
 from vertseg.cement.validation.cohort_site import read_site, site_of
 from vertseg.errors import ConfigError
 from vertseg.io.atomic import write_text
-from vertseg.phantom import anatomy, morphometry, shapes, vertebra
+from vertseg.phantom import shapes
+from vertseg.phantom.patient import anatomy, morphometry
+from vertseg.phantom.vertebra import distances as vertebra
 
 SHARD: Final = 16
 """Vertebrae of one file."""

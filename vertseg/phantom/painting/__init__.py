@@ -1,0 +1,1 @@
+"""New scans painted on real label maps."""

@@ -1,0 +1,1 @@
+"""Diseases and treatment: what is drawn, and how it looks."""

@@ -1,0 +1,1 @@
+"""What the scanner does to the picture."""

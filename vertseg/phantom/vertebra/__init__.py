@@ -1,0 +1,1 @@
+"""Shape and bone of one vertebra."""
