@@ -61,12 +61,12 @@ FAT_VOID_RATE: Final = 0.25
 SCREW_SHARE: Final = 0.25
 """Of treated patients, screws with rods. Assumed."""
 
-SICK_SHARE: Final = 0.335
+SICK_SHARE: Final = 0.345
 """How often `diseased` gives a vertebra something at rate 1."""
 
 CROP_MIX: Final[dict[Sickness, float]] = {
-    "lytic": 0.40, "sclerotic": 0.075, "mixed": 0.11, "myeloma": 0.05, "osteoporotic": 0.08, "burst": 0.09,
-    "wall_hole": 0.04, "treated": 0.115, "mimic": 0.04,
+    "lytic": 0.41, "sclerotic": 0.07, "mixed": 0.11, "myeloma": 0.04, "osteoporotic": 0.065, "burst": 0.10,
+    "wall_hole": 0.07, "treated": 0.105, "mimic": 0.03,
 }  # fmt: skip
 """What a sick vertebra that is looked at by itself has. Set so that each finding shows often enough to be learned
 (see `tests/phantom/test_pathology.py`), not by any incidence."""
