@@ -28,6 +28,7 @@ from vertseg.phantom.pathology.tumours import (
     lytic_hu,
 )  # fmt: skip
 from vertseg.phantom.types import Anatomy, Lesion, ScanConfig, VertebraShape
+from vertseg.phantom.vertebra.joints import match_facets
 
 Condition = Literal["sound", "osteoporotic", "metastatic", "myeloma", "trauma", "treated"]
 Sickness = Literal[
@@ -64,8 +65,8 @@ SICK_SHARE: Final = 0.345
 """How often `diseased` gives a vertebra something at rate 1."""
 
 CROP_MIX: Final[dict[Sickness, float]] = {
-    "lytic": 0.42, "sclerotic": 0.075, "mixed": 0.11, "myeloma": 0.05, "osteoporotic": 0.05, "burst": 0.09,
-    "wall_hole": 0.04, "treated": 0.11, "mimic": 0.055,
+    "lytic": 0.41, "sclerotic": 0.07, "mixed": 0.11, "myeloma": 0.04, "osteoporotic": 0.065, "burst": 0.10,
+    "wall_hole": 0.07, "treated": 0.105, "mimic": 0.03,
 }  # fmt: skip
 """What a sick vertebra that is looked at by itself has. Set so that each finding shows often enough to be learned
 (see `tests/phantom/test_pathology.py`), not by any incidence."""
@@ -159,6 +160,8 @@ def redrawn(anatomy: Anatomy, level: int, rate: float, rng: np.random.Generator)
     column[at] = replace(new, centre_mm=new.centre_mm - 0.5 * lost)
     above = [replace(s, centre_mm=s.centre_mm - lost) for s in column[:at]]
     fixed = (*above, *column[at:])
+    if new.height_loss > 0:
+        fixed = match_facets(fixed, anatomy.sacrum_axes)
     if new.cement is not None and rng.random() < 0.5 * SCREW_SHARE:
         fixed = with_screws(fixed, _fixed_levels(fixed, at), rng)
     return replace(anatomy, vertebrae=fixed)
