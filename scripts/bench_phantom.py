@@ -36,8 +36,9 @@ def workloads(device: str) -> dict[str, Callable[[int], object]]:
     """What is timed, as functions of the seed."""
     whole = ScanConfig(field="whole", spacing_mm=(3.0, 3.0, 3.0), device=device)
     return {
-        "crop_1mm_96": lambda seed: render_crop(seed, (96, 96, 96), 1.0, device),
-        "crop_1.5mm_64": lambda seed: render_crop(seed, (64, 64, 64), 1.5, device),
+        "crop_1mm_96": lambda seed: render_crop(seed, (96, 96, 96), 1.0, device, inject=False),
+        "crop_1.5mm_64": lambda seed: render_crop(seed, (64, 64, 64), 1.5, device, inject=False),
+        "crop_1.5mm_64_injected": lambda seed: render_crop(seed, (64, 64, 64), 1.5, device),
         "scan_3mm_whole": lambda seed: render_scan(seed, whole),
     }
 

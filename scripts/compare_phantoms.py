@@ -219,7 +219,12 @@ def main() -> int:
             phantoms.append(render_like(real, seed, arguments.healthy, arguments.appearance))
             print(f"seed {seed} ({len(phantoms)}/{len(seeds)})", file=sys.stderr, flush=True)
         figures = compare(real.tissues, [p.tissues for p in phantoms])
-        result = {"scan": arguments.scan.name, "seeds": arguments.seeds, "appearance": arguments.appearance, **figures}
+        result = {
+            "scan": arguments.scan.name,
+            "seeds": arguments.seeds,
+            "appearance": arguments.appearance,
+            **figures,
+        }
         for cut in CUTS:
             draw_cut([real, *phantoms], cut, arguments.output / f"{cut}.png")
         draw_small([real, *phantoms], arguments.output / "sheet.png")

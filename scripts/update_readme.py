@@ -16,6 +16,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 EVALUATION = REPOSITORY / "checkpoints" / "evaluation"
 BEGIN = "<!-- figures: begin (written by scripts/update_readme.py) -->"
 END = "<!-- figures: end -->"
+INJECTION_BEGIN = "<!-- injection: begin (written by scripts/update_readme.py) -->"
+INJECTION_END = "<!-- injection: end -->"
 
 PHANTOM_ROWS = (
     ("Dice of vertebrae", "vertebra_dice"),
@@ -68,6 +70,40 @@ def block() -> str:
     return "\n\n".join(parts)
 
 
+def injection_lines() -> str:
+    """Rows of the injection's table that the literature asks for."""
+    path = REPOSITORY / "vertseg" / "cement" / "validation.json"
+    if not path.exists():
+        return ""
+    result = json.loads(path.read_text())
+    lines = [
+        f"| {result['vertebrae']} simulated vertebrae, {result['inside']} of {result['asked']} rows inside "
+        "| simulated (95 %) | published | |",
+        "|---|---|---|---|",
+    ]
+    for row in result["rows"]:
+        if row["row"]:
+            ours, theirs = (interval(row[k], row["measure"]) for k in ("simulated", "published"))
+            verdict = "inside" if row["inside"] else "outside"
+            name = f"{row['measure']}: {row['statistic']} ({row['population']})"
+            lines.append(f"| {name} | {ours} | {theirs} | {verdict} |")
+    return "\n".join(lines)
+
+
+def interval(figure: dict[str, Any], measure: str) -> str:
+    """A figure with its interval; a missing end is open."""
+    scale, unit = (100, " %") if measure == "rate" else (1, "")
+    ends = ["" if figure[k] is None else f"{scale * figure[k]:.3g}" for k in ("low", "high")]
+    value = "-" if figure["value"] is None else f"{scale * figure['value']:.3g}{unit}"
+    return f"{value} ({ends[0]} to {ends[1]})"
+
+
+def replaced(text: str, begin: str, end: str, content: str) -> str:
+    """The text with `content` between two markers."""
+    head, rest = text.split(begin)
+    return f"{head}{begin}\n\n{content}\n\n{end}{rest.split(end)[1]}"
+
+
 def main() -> int:
     """Write or check; 0, or 1 where a check finds a difference."""
     parser = argparse.ArgumentParser(
@@ -76,8 +112,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     readme = REPOSITORY / "README.md"
     text = readme.read_text()
-    head, rest = text.split(BEGIN)
-    wanted = f"{head}{BEGIN}\n\n{block()}\n\n{END}{rest.split(END)[1]}"
+    wanted = replaced(text, BEGIN, END, block())
+    wanted = replaced(wanted, INJECTION_BEGIN, INJECTION_END, injection_lines())
     if parser.parse_args().check:
         if wanted != text:
             print(

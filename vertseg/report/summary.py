@@ -13,7 +13,7 @@ SCHEMA_VERSION: Final = "1.0"
 """Raised in its second number when a key is added, in its first when one changes its meaning or goes."""
 
 LEAK_BASIS: Final = (
-    "provisional: learned from a synthetic rule on rendered phantoms, not from patients; not for clinical use"
+    "provisional: learned from simulated injections into rendered phantoms, not from patients; not for clinical use"
 )
 
 

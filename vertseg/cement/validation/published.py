@@ -1,6 +1,6 @@
 """Published leak statistics, as frozen records with their intervals and where they were read.
 
-Ten of them are the rows that issue 3 asks for (`row` 1 to 10); the others deepen the comparison. What the
+Ten of them are the main rows (`row` 1 to 10); the others deepen the comparison. What the
 look-ups corrected in that list:
 
 - PMC5895344 is the source of the high-viscosity risk ratio only; odds ratios, the volume difference and the
@@ -66,7 +66,7 @@ class Published:
         interval: what the interval is.
         vertebrae: on which it stands, None if not told.
         verified: how the number was looked up.
-        row: 1 to 10 among the rows that issue 3 asks for, else 0.
+        row: 1 to 10 among the main rows, else 0.
         note: what a reader must know to compare.
     """
 
@@ -153,7 +153,7 @@ ISSUE_ROWS: Final = (
     _range("canal_metastatic", "leak into the canal (B or canal side of C)", (55 / 643, 0.070, 0.159),
            ((METASTASES_530, METASTASES_113), 643), "metastatic", 10, "37/530 and 18/113; value pooled"),
 )  # fmt: skip
-"""The rows of issue 3, each with what was read for it."""
+"""The main rows, each with what was read for it."""
 
 FURTHER_ROWS: Final = (
     _counted("share_disrupted", "vertebrae with disrupted cortex before treatment", "osteoporotic", (68, 101), IKEDA,

@@ -78,7 +78,7 @@ def _finite(value: float) -> float | None:
 
 
 def build(rows: Sequence[Treatment], seed: int = 0, repeats: int = 1000) -> list[Row]:
-    """The table of a treated cohort: the rows of issue 3, then the further ones.
+    """The table of a treated cohort: the main rows, then the further ones.
 
     Args:
         rows: the cohort.
@@ -158,7 +158,7 @@ def by_route(columns: Columns, groups: dict[str, Mask]) -> str:
 
 
 def score(rows: Iterable[Row]) -> tuple[int, int]:
-    """How many of issue 3's rows are inside, and how many there are."""
+    """How many of the main rows are inside, and how many there are."""
     asked = [row for row in rows if row.published.row]
     return sum(row.inside for row in asked), len(asked)
 
@@ -177,7 +177,7 @@ def _interval(value: float | None, low: float, high: float, measure: str) -> str
 
 
 def markdown(rows: Sequence[Row], title: str) -> str:
-    """The table as Markdown: issue 3's rows, further rows, misses, what was not simulated, sources."""
+    """The table as Markdown: main rows, further rows, misses, what was not simulated, sources."""
     inside, asked = score(rows)
     lines = [
         f"# {title}", "",
@@ -186,7 +186,7 @@ def markdown(rows: Sequence[Row], title: str) -> str:
         "interval does).",
     ]  # fmt: skip
     for heading, chosen in (
-        ("Rows of the issue", [r for r in rows if r.published.row]),
+        ("Main rows", [r for r in rows if r.published.row]),
         ("Further published statistics", [r for r in rows if not r.published.row]),
     ):
         lines += ["", f"## {heading}", "", "| | statistic | population | simulated | published | inside | source |",
