@@ -57,7 +57,7 @@ def main() -> int:
         probabilities, truths = [], []
         with torch.no_grad():
             for seed in range(first, last + 1):
-                crop = render_crop(seed, engine.crop.shape, engine.crop.spacing_mm)
+                crop = render_crop(seed, engine.crop.shape, engine.crop.spacing_mm, inject=False)
                 inputs = stack_examine(crop.image, crop.marker)[None]
                 plan = np.full((1, len(crop.plan)), np.nan, np.float32)
                 probabilities.append(engine.examine(inputs, plan)["findings"][0].astype(np.float16))
