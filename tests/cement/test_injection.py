@@ -19,6 +19,7 @@ from vertseg.errors import ConfigError
 HOMOGENEOUS = replace(
     InjectionParameters(),
     permeability_m2=(1e-8, 1e-8, 1e-8),
+    reference_bone_volume=0.10,
     permeability_scatter=0.0,
     basivertebral_mm=(1e-3, 0.0),
     foramen_depth_mm=0.1,

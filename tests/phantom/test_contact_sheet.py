@@ -52,7 +52,7 @@ def test_the_sickest_vertebra_is_shown_and_told(demo: PhantomScan, tmp_path: Pat
     words = describe(demo, chosen)
     assert words.startswith("L3: ") and "lytic lesion" in words and "wall defect" in words
     by_level = {v.level: describe(demo, v) for v in demo.vertebrae}
-    assert by_level[LUMBAR[0]] == "L1: 50% of height lost" and by_level[LUMBAR[1]] == ""
+    assert by_level[LUMBAR[0]] == "L1: wedge fracture, 50% of height lost" and by_level[LUMBAR[1]] == ""
     draw_phantom(demo, tmp_path / "shown.png")
     shown = coloured(tmp_path / "shown.png")
     third = shown.shape[1] // 3
