@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vertseg.data.vertebrae import LabelledVertebra, labelled_vertebrae
+from vertseg.frames import LabelledVertebra, labelled_vertebrae
 from vertseg.labels import CERVICAL, COLUMN_ORDER, VERTEBRA_LEVELS
 from vertseg.phantom.painting.body_split import (
     FrameLattice,
