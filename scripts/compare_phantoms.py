@@ -38,7 +38,7 @@ from vertseg.phantom import ScanConfig
 from vertseg.phantom.memory import keep_freed_memory
 from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.render import render_acquired
-from vertseg.phantom.scanner.exposure import acquire
+from vertseg.phantom.scanner.acquisition import acquire
 from vertseg.phantom.show import WINDOWS_HU
 from vertseg.volume import Grid, Volume
 

@@ -12,8 +12,6 @@ from vertseg.phantom.tissue.spine_frame import SpineFrame
 from vertseg.phantom.tissue.tissues import Tissues
 from vertseg.phantom.types import Anatomy, Array
 
-WALL_MM = 1.5
-
 
 @dataclass(frozen=True)
 class Vessel:
