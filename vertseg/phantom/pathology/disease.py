@@ -35,7 +35,7 @@ class Lesion:
         lytic_hu: attenuation of the lytic part of a mixed lesion.
     """
 
-    kind: str
+    kind: LesionKind
     centre: Array
     radii: Array
     hu: float
