@@ -213,6 +213,8 @@ def main() -> int:
     keep_freed_memory()
     try:
         seeds = parse_seeds(arguments.seeds)
+        if not 0 <= arguments.appearance <= 1:
+            raise ConfigError(f"--appearance {arguments.appearance:g} must lie between 0 and 1.")
         real = read_real(arguments.scan, arguments.labels)
         phantoms = []
         for seed in seeds:
