@@ -1,6 +1,7 @@
-"""Time and grid dependence of the injection simulator, written as JSON.
+#!/usr/bin/env python3
+"""Time the injection simulator, and count how often leaks change when the voxel is halved; written as JSON.
 
-python scripts/bench_injection.py --output bench.json [--cases 24] [--device cuda]
+python scripts/bench_injection.py --output bench.json [--cases 24] [--halving 96] [--device cuda]
 """
 
 import argparse
@@ -9,21 +10,26 @@ import os
 import platform
 import sys
 import time
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from tests.cement.vertebrae import Make, elliptic_site
+from vertseg.cement.analytic import EllipticVertebra, elliptic_site
 from vertseg.cement.injection import inject
 from vertseg.cement.plan import InjectionPlan
 from vertseg.cement.site import InjectionSite
+from vertseg.errors import ConfigError, DeviceError, VertsegError
+from vertseg.io.atomic import write_text
 from vertseg.labels import LEAK_ROUTES
 
+SPACING_MM = 1.5
+HALVING_ML = 4.0
 
-def draw_make(rng: np.random.Generator) -> Make:
+
+def draw_vertebra(rng: np.random.Generator) -> EllipticVertebra:
     """A vertebra of random size with, in turn, nothing, a broken endplate, a crack, a cleft or a lesion."""
     scale, height = rng.uniform(0.8, 1.1), rng.uniform(15, 25)
     size = (42 * scale, 33 * scale, height)
@@ -32,47 +38,55 @@ def draw_make(rng: np.random.Generator) -> Make:
     kind = int(rng.integers(5))
     bone = float(rng.uniform(0.05, 0.12))
     if kind == 1:
-        return Make(bone, size, endplate_hole=plate)
+        return EllipticVertebra(bone, size, endplate_hole=plate)
     if kind == 2:
-        return Make(bone, size, cortex_hole=crack)
+        return EllipticVertebra(bone, size, cortex_hole=crack)
     if kind == 3:
         cleft = (rng.uniform(0, 5), height / 4, rng.uniform(8, 13), rng.uniform(6, 9), rng.uniform(2, 3.5))
-        return Make(bone, size, endplate_hole=plate, cleft=cleft)
+        return EllipticVertebra(bone, size, endplate_hole=plate, cleft=cleft)
     if kind == 4:
         lesion = (-7.0 * scale, 0.0, rng.uniform(8, 14), rng.uniform(7, 11), rng.uniform(6, 10))
-        return Make(bone, size, cortex_hole=(270.0, 0.0, rng.uniform(2, 6)), lesion=lesion)
-    return Make(bone, size)
+        return EllipticVertebra(bone, size, cortex_hole=(270.0, 0.0, rng.uniform(2, 6)), lesion=lesion)
+    return EllipticVertebra(bone, size)
 
 
 def on(site: InjectionSite, device: str) -> InjectionSite:
-    moved = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in vars(site).items()}
-    return InjectionSite(**moved)
+    """The site with its tensors on a device."""
+    moved: dict[str, Any] = {
+        f.name: value.to(device)
+        for f in fields(site)
+        if isinstance(value := getattr(site, f.name), torch.Tensor)
+    }
+    return replace(site, **moved)
 
 
-def timing(makes: list[Make], device: str) -> dict[str, dict[str, float]]:
-    """Seconds a vertebra at 1.5 mm: wall clock and this process's CPU time."""
+def timing(vertebrae: list[EllipticVertebra], device: str) -> dict[str, dict[str, float]]:
+    """Seconds a vertebra at `SPACING_MM`: wall clock and this process's CPU time."""
     out = {}
     for volume in (2.0, 4.0, 8.0):
         for viscosity in ("low", "high"):
-            sites = [on(elliptic_site(m, 1.5), device) for m in makes]
-            plans = [InjectionPlan(volume, viscosity)] * len(makes)
+            sites = [on(elliptic_site(v, SPACING_MM), device) for v in vertebrae]
+            plans = [InjectionPlan(volume, viscosity)] * len(vertebrae)
             wall, cpu = time.perf_counter(), time.process_time()
-            inject(sites, plans, list(range(len(makes))))
+            inject(sites, plans, list(range(len(vertebrae))))
             if device != "cpu":
                 torch.cuda.synchronize()
             out[f"{volume:g} ml, {viscosity}"] = {
-                "wall_s": round((time.perf_counter() - wall) / len(makes), 4),
-                "cpu_s": round((time.process_time() - cpu) / len(makes), 4),
+                "wall_s": round((time.perf_counter() - wall) / len(vertebrae), 4),
+                "cpu_s": round((time.process_time() - cpu) / len(vertebrae), 4),
             }
     return out
 
 
-def halving(makes: list[Make], volume_ml: float) -> dict[str, object]:
-    """Leaks of the same vertebrae at 1.5 and 0.75 mm: cases and case-routes whose leak changed."""
-    changed, pairs, differences = [], 0, []
-    for seed, make in enumerate(makes):
+def halving(vertebrae: list[EllipticVertebra], volume_ml: float) -> dict[str, Any]:
+    """Leaks of the same vertebrae at `SPACING_MM` and half of it: cases and case-routes whose leak changed."""
+    changed: list[dict[str, Any]] = []
+    pairs, differences = 0, []
+    for seed, vertebra in enumerate(vertebrae):
         plan = InjectionPlan(volume_ml, ("low", "medium", "high")[seed % 3])
-        coarse, fine = (inject([elliptic_site(make, s)], [plan], [seed])[0] for s in (1.5, 0.75))
+        coarse, fine = (
+            inject([elliptic_site(vertebra, s)], [plan], [seed])[0] for s in (SPACING_MM, SPACING_MM / 2)
+        )
         flips = [r for r in LEAK_ROUTES if coarse.leaks[r] != fine.leaks[r]]
         pairs += len(flips)
         total = [sum(r.leaked_ml.values()) for r in (coarse, fine)]
@@ -87,44 +101,68 @@ def halving(makes: list[Make], volume_ml: float) -> dict[str, object]:
                     "any_changed": coarse.any_leak != fine.any_leak,
                 }
             )
-        print(
-            f"\rhalving {seed + 1}/{len(makes)}, {len(changed)} changed", end="", file=sys.stderr, flush=True
-        )
+        told = f"\rhalving {seed + 1}/{len(vertebrae)}, {len(changed)} changed"
+        print(told, end="", file=sys.stderr, flush=True)
     return {
-        "cases": len(makes),
+        "cases": len(vertebrae),
         "volume_ml": volume_ml,
         "cases_with_a_changed_route": len(changed),
-        "share_of_cases": round(len(changed) / len(makes), 4),
-        "share_of_case_routes": round(pairs / (4 * len(makes)), 4),
+        "share_of_cases": round(len(changed) / len(vertebrae), 4),
+        "share_of_case_routes": round(pairs / (len(LEAK_ROUTES) * len(vertebrae)), 4),
         "cases_with_changed_any_leak": sum(c["any_changed"] for c in changed),
         "median_difference_of_total_ml": round(float(np.median(differences)), 4),
         "changed": changed,
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--cases", type=int, default=24, help="vertebrae timed")
-    parser.add_argument("--halving", type=int, default=0, help="vertebrae injected at 1.5 and 0.75 mm")
-    parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
+def report(cases: int, halved: int, device: str) -> dict[str, Any]:
+    """Everything that was measured.
+
+    Raises:
+        ConfigError: nothing to time.
+        DeviceError: cuda was asked for and is absent.
+    """
+    if cases < 1 or halved < 0:
+        raise ConfigError("--cases must be 1 or more, and --halving 0 or more.")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("CUDA was asked for, but torch finds no GPU; leave --device out to time the CPU.")
     rng = np.random.default_rng(2024)
-    makes = [draw_make(rng) for _ in range(max(arguments.cases, arguments.halving))]
-    report: dict[str, object] = {
-        "device": arguments.device,
+    vertebrae = [draw_vertebra(rng) for _ in range(max(cases, halved))]
+    found: dict[str, Any] = {
+        "device": device,
         "machine": platform.processor() or platform.machine(),
         "load_average": os.getloadavg()[0],
-        "vertebrae": arguments.cases,
-        "spacing_mm": 1.5,
-        "seconds_per_vertebra": timing(makes[: arguments.cases], arguments.device),
+        "vertebrae": cases,
+        "spacing_mm": SPACING_MM,
+        "seconds_per_vertebra": timing(vertebrae[:cases], device),
     }
-    if arguments.halving:
-        report["halved_voxel"] = halving(makes[: arguments.halving], 4.0)
-    arguments.output.write_text(json.dumps(report, indent=2) + "\n")
-    print(json.dumps({k: v for k, v in report.items() if k != "halved_voxel"}, indent=2))
+    if halved:
+        found["halved_voxel"] = halving(vertebrae[:halved], HALVING_ML)
+    return found
+
+
+def main() -> int:
+    """Measure and write; 0, or 2 with a sentence."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="JSON")
+    parser.add_argument("--cases", type=int, default=24, metavar="N", help="vertebrae timed")
+    parser.add_argument(
+        "--halving", type=int, default=0, metavar="N", help="vertebrae injected at 1.5 and 0.75 mm"
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    try:
+        found = report(arguments.cases, arguments.halving, arguments.device)
+        write_text(arguments.output, json.dumps(found, indent=2) + "\n")
+    except VertsegError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps({k: v for k, v in found.items() if k != "halved_voxel"}, indent=2))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -38,7 +38,7 @@ from vertseg.phantom import ScanConfig
 from vertseg.phantom.memory import keep_freed_memory
 from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.render import render_acquired
-from vertseg.phantom.scanner.exposure import acquire
+from vertseg.phantom.scanner.acquisition import acquire
 from vertseg.phantom.show import WINDOWS_HU
 from vertseg.volume import Grid, Volume
 
@@ -213,6 +213,8 @@ def main() -> int:
     keep_freed_memory()
     try:
         seeds = parse_seeds(arguments.seeds)
+        if not 0 <= arguments.appearance <= 1:
+            raise ConfigError(f"--appearance {arguments.appearance:g} must lie between 0 and 1.")
         real = read_real(arguments.scan, arguments.labels)
         phantoms = []
         for seed in seeds:

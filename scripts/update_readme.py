@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vertseg.errors import InputError
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 EVALUATION = REPOSITORY / "checkpoints" / "evaluation"
 BEGIN = "<!-- figures: begin (written by scripts/update_readme.py) -->"
@@ -99,25 +101,36 @@ def interval(figure: dict[str, Any], measure: str) -> str:
 
 
 def replaced(text: str, begin: str, end: str, content: str) -> str:
-    """The text with `content` between two markers."""
+    """The text with `content` between two markers.
+
+    Raises:
+        InputError: a marker is missing.
+    """
+    if begin not in text or end not in text.split(begin)[-1]:
+        raise InputError(f"README.md lacks the line '{begin}' or the one that ends it; put both back.")
     head, rest = text.split(begin)
     return f"{head}{begin}\n\n{content}\n\n{end}{rest.split(end)[1]}"
 
 
 def main() -> int:
-    """Write or check; 0, or 1 where a check finds a difference."""
+    """Write or check; 0, 1 where a check finds a difference, or 2 with a sentence."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--check", action="store_true")
     readme = REPOSITORY / "README.md"
     text = readme.read_text()
-    wanted = replaced(text, BEGIN, END, block())
-    wanted = replaced(wanted, INJECTION_BEGIN, INJECTION_END, injection_lines())
-    if parser.parse_args().check:
+    check = parser.parse_args().check
+    try:
+        wanted = replaced(text, BEGIN, END, block())
+        wanted = replaced(wanted, INJECTION_BEGIN, INJECTION_END, injection_lines())
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if check:
         if wanted != text:
             print(
-                "README.md differs from checkpoints/evaluation; run python scripts/update_readme.py",
+                "README.md differs from the files of figures; run python scripts/update_readme.py",
                 file=sys.stderr,
             )
         return int(wanted != text)

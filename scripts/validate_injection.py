@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemaining
 from vertseg.cement.validation.forest import draw_forest
 from vertseg.cement.validation.run import RunConfig, Treatment, run_cohort
 from vertseg.cement.validation.table import build, markdown, score
-from vertseg.errors import VertsegError
+from vertseg.errors import ConfigError, VertsegError
 from vertseg.io.atomic import write_text
 
 
@@ -50,6 +50,8 @@ def main() -> int:
     config = RunConfig(arguments.vertebrae, arguments.seed, arguments.spacing)
     start = time.monotonic()
     try:
+        if arguments.repeats < 1 or arguments.seed < 0:
+            raise ConfigError("--repeats must be 1 or more, and --seed 0 or more.")
         cohort = _treated(config, arguments.cache, arguments.workers)
         rows = build(cohort, arguments.seed, arguments.repeats)
         inside, asked = score(rows)

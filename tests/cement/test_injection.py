@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from tests.cement.vertebrae import Make, block_site, elliptic_site
 from vertseg.cement import injection
+from vertseg.cement.analytic import EllipticVertebra, block_site, elliptic_site
 from vertseg.cement.injection import inject, leaks_by_label
 from vertseg.cement.parameters import LEAK_THRESHOLD_ML, InjectionParameters
 from vertseg.cement.plan import InjectionPlan
@@ -72,11 +72,13 @@ def test_pressure_at_the_tip_is_that_of_a_spherical_source():
 
 
 MAKES = (
-    Make(),
-    Make(size_mm=(40.0, 32.0, 17.0), endplate_hole=(2.0, 5.0, 4.0)),
-    Make(size_mm=(44.0, 34.0, 20.0), cortex_hole=(80.0, 0.1, 4.0)),
-    Make(size_mm=(42.0, 33.0, 15.0), cleft=(4.0, 2.0, 12.0, 8.0, 3.0), endplate_hole=(0.0, 4.0, 4.0)),
-    Make(bone=0.1, lesion=(-8.0, 0.0, 12.0, 10.0, 9.0), cortex_hole=(270.0, 0.0, 5.0)),
+    EllipticVertebra(),
+    EllipticVertebra(size_mm=(40.0, 32.0, 17.0), endplate_hole=(2.0, 5.0, 4.0)),
+    EllipticVertebra(size_mm=(44.0, 34.0, 20.0), cortex_hole=(80.0, 0.1, 4.0)),
+    EllipticVertebra(
+        size_mm=(42.0, 33.0, 15.0), cleft=(4.0, 2.0, 12.0, 8.0, 3.0), endplate_hole=(0.0, 4.0, 4.0)
+    ),
+    EllipticVertebra(bone=0.1, lesion=(-8.0, 0.0, 12.0, 10.0, 9.0), cortex_hole=(270.0, 0.0, 5.0)),
 )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.cement.vertebrae import Make, elliptic_site
+from vertseg.cement.analytic import EllipticVertebra, elliptic_site
 from vertseg.cement.domain import prepare
 from vertseg.cement.injection import inject
 from vertseg.cement.openings import body_surface
@@ -25,9 +25,9 @@ NO_VEINS = replace(
 @pytest.mark.parametrize(
     ("make", "route"),
     [
-        (Make(endplate_hole=(2.0, 5.0, 6.0)), "D"),
-        (Make(cortex_hole=(90.0, 0.0, 6.0)), "C_other"),
-        (Make(cortex_hole=(270.0, 0.0, 6.0), lesion=(-10.0, 0.0, 10.0, 10.0, 9.0)), "C_canal"),
+        (EllipticVertebra(endplate_hole=(2.0, 5.0, 6.0)), "D"),
+        (EllipticVertebra(cortex_hole=(90.0, 0.0, 6.0)), "C_other"),
+        (EllipticVertebra(cortex_hole=(270.0, 0.0, 6.0), lesion=(-10.0, 0.0, 10.0, 10.0, 9.0)), "C_canal"),
     ],
 )
 def test_a_gap_leaks_by_its_own_route(make, route):
@@ -38,12 +38,12 @@ def test_a_gap_leaks_by_its_own_route(make, route):
 
 
 def test_whole_bone_without_veins_keeps_its_cement():
-    result = inject([elliptic_site(Make(), 2.0)], [InjectionPlan(8.0, "low")], [0], NO_VEINS)[0]
+    result = inject([elliptic_site(EllipticVertebra(), 2.0)], [InjectionPlan(8.0, "low")], [0], NO_VEINS)[0]
     assert sum(result.leaked_ml.values()) < 1e-3
 
 
 def test_a_hole_in_the_posterior_wall_raises_canal_leaks_and_not_lowers_all():
-    sound = Make(lesion=(-8.0, 0.0, 12.0, 11.0, 10.0))
+    sound = EllipticVertebra(lesion=(-8.0, 0.0, 12.0, 11.0, 10.0))
     holed = replace(sound, cortex_hole=(270.0, 0.0, 6.0))
     n = 10
     plans = [InjectionPlan(5.0, "low")] * n
@@ -58,7 +58,7 @@ def test_a_hole_in_the_posterior_wall_raises_canal_leaks_and_not_lowers_all():
 
 
 def test_a_cleft_fills_first():
-    make = Make(size_mm=(42.0, 33.0, 18.0), cleft=(4.0, 2.0, 9.0, 7.0, 3.0))
+    make = EllipticVertebra(size_mm=(42.0, 33.0, 18.0), cleft=(4.0, 2.0, 9.0, 7.0, 3.0))
     site = elliptic_site(make, 1.5)
     store = float(site.cleft.sum()) * site.voxel_ml
     result = inject([site], [InjectionPlan(0.9 * store, "medium")], [0], NO_VEINS)[0]
@@ -67,7 +67,7 @@ def test_a_cleft_fills_first():
 
 
 def test_matched_seeds_meet_the_same_patient():
-    site = elliptic_site(Make(), 2.0)
+    site = elliptic_site(EllipticVertebra(), 2.0)
     parameters = InjectionParameters()
     one = prepare(site, InjectionPlan(2.0, "low"), 5, parameters)
     other = prepare(site, InjectionPlan(8.0, "high", "bipedicular"), 5, parameters)
@@ -82,7 +82,7 @@ def test_matched_seeds_meet_the_same_patient():
 
 
 def test_two_cannulas_lie_right_and_left_and_one_on_its_side():
-    site = elliptic_site(Make(), 2.0)
+    site = elliptic_site(EllipticVertebra(), 2.0)
     still = replace(InjectionParameters(), tip_jitter_mm=0.0)
     middle = torch.nonzero(site.body).float().mean(0)[0] * site.spacing_mm
     both = prepare(site, InjectionPlan(4.0, approach="bipedicular"), 0, still).tips_mm
@@ -93,7 +93,8 @@ def test_two_cannulas_lie_right_and_left_and_one_on_its_side():
 
 def test_veins_stay_where_they_are_on_a_finer_grid():
     coarse, fine = (
-        prepare(elliptic_site(Make(), s), InjectionPlan(4.0), 3, InjectionParameters()) for s in (1.5, 0.75)
+        prepare(elliptic_site(EllipticVertebra(), s), InjectionPlan(4.0), 3, InjectionParameters())
+        for s in (1.5, 0.75)
     )
     assert len(coarse.vessels) == len(fine.vessels)
     for (
@@ -107,7 +108,7 @@ def test_surface_of_a_cylinder():
     """Elliptic cylinder of 42 x 33 x 24 mm: side by Ramanujan's circumference and two plates."""
     a, b, h = 21.0, 16.5, 24.0
     ring = np.pi * (3 * (a + b) - np.sqrt((3 * a + b) * (a + 3 * b)))
-    site = elliptic_site(Make(), 1.0)
+    site = elliptic_site(EllipticVertebra(), 1.0)
     bare = replace(site, posterior=torch.zeros_like(site.body))
     area = float(body_surface(bare).area_mm2.sum())
     assert abs(area / (ring * h + 2 * np.pi * a * b) - 1) < 0.1
@@ -119,7 +120,7 @@ def test_kozeny_carman_by_hand():
 
 
 def test_leaked_cement_is_drawn_outside_with_its_volume():
-    make = Make(endplate_hole=(2.0, 5.0, 6.0))
+    make = EllipticVertebra(endplate_hole=(2.0, 5.0, 6.0))
     site = elliptic_site(make, 2.0)
     pad = torch.nn.functional.pad
     site = replace(

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.cement.vertebrae import Make, elliptic_site
+from vertseg.cement.analytic import EllipticVertebra, elliptic_site
 from vertseg.cement.site import bone_volume_from_hu, canal_region, dilate, erode, site_from_labels
 from vertseg.errors import InputError
 from vertseg.labels import Tissue
 
 
 def _labels(spacing_mm: float = 1.5):
-    site = elliptic_site(Make(), spacing_mm)
+    site = elliptic_site(EllipticVertebra(), spacing_mm)
     tissue = torch.where(site.body, int(Tissue.BODY), 0)
     tissue[site.posterior] = int(Tissue.POSTERIOR)
     shell = site.body & ~erode(site.body, 1)
@@ -60,7 +60,7 @@ def test_wall_defect_opens_the_cortex_beside_a_given_mask():
 
 
 def test_canal_lies_behind_the_body_between_the_pedicles():
-    site = elliptic_site(Make(), 1.5)
+    site = elliptic_site(EllipticVertebra(), 1.5)
     canal = canal_region(site.body, site.posterior, 1.5)
     assert not (canal & (site.body | site.posterior)).any()
     at = torch.nonzero(canal).float()

@@ -15,8 +15,8 @@ import pytest
 from vertseg.cli import main
 from vertseg.data.cases import read_index
 from vertseg.data.leaks import read_leak_table
-from vertseg.data.vertebrae import labelled_vertebrae
 from vertseg.errors import ConfigError
+from vertseg.frames import labelled_vertebrae
 from vertseg.io import read_labels
 from vertseg.labels import LUMBAR, THORACIC, level_number
 from vertseg.phantom import ScanConfig, render_scan

@@ -24,6 +24,7 @@ COHORT = ["cohort", "--output", "set"]
         ([*COHORT, "--scans", "4", "--spacing", "nan,1,1"], "between 0.3 and 10 mm"),
         (["show", "--output", "a.jpg"], "must end in .png"),
         (["show", "--seed", "-2"], "--seed must be 0 or more"),
+        (["show", "--seed", str(2**63)], "--seed must be less than"),
         (["show", "--spacing", "20,1,1"], "between 0.3 and 10 mm"),
     ],
 )

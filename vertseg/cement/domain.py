@@ -92,7 +92,7 @@ def prepare(site: InjectionSite, plan: InjectionPlan, seed: int, parameters: Inj
 def _spared(vessels: list[Vessel], site: InjectionSite) -> list[Vessel]:
     """The vessels but for veins that would leave the body through a lesion: tumour has taken their place.
 
-    Vascular leaks are rarer in osteolytic vertebrae (Corcos 2014, J Neuroradiol; p = 0.03).
+    Vascular leaks are rarer in osteolytic vertebrae (Corcos et al., Spine 2014;39(5), p = 0.033).
     """
     if site.lesion is None:
         return vessels

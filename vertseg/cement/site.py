@@ -22,7 +22,7 @@ TRABECULA_HU: Final = 1400.0
 14:1167-74: 0.09 +- 0.02 in lumbar vertebrae)."""
 
 SHELL_MM: Final = 2.0
-"""Depth of the expected shell in which a scan shows cortex (design, contract 2)."""
+"""Depth of the expected shell in which a scan shows cortex."""
 
 GAS_HU: Final = -120.0
 """Below this, the inside of a body is gas."""

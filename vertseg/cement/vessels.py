@@ -50,8 +50,8 @@ class BodyFrame:
         """Frame of a body mask (X, Y, Z)."""
         inside = np.argwhere(body)
         centre = inside.mean(axis=0) * spacing_mm
-        # Four SDs of a uniform distribution over a box of width w are 1.155 w: unlike the extent, this does not
-        # hang on single voxels.
+        # The width of a box is the root of twelve times the SD of the points in it; unlike the extent, that does
+        # not hang on single voxels.
         size = np.sqrt(12.0) * inside.std(axis=0) * spacing_mm
         return BodyFrame(body, spacing_mm, centre, size)
 

@@ -1,7 +1,7 @@
 """Whether phantoms look like a real scan: HU of the same tissues in both, by one rule for both.
 
 The rule needs nothing but vertebra labels without parts, for that is all a real scan has. Each lumbar vertebra
-that is whole in view gets its centre and axes from `vertseg.data.vertebrae`, and in that frame (right, anterior,
+that is whole in view gets its centre and axes from `vertseg.frames`, and in that frame (right, anterior,
 up; mm):
 
 - body: labelled, a voxel or more from the label's surface, no more than 8 mm behind the centre;
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vertseg.data.vertebrae import LabelledVertebra, labelled_vertebrae
 from vertseg.errors import InputError
+from vertseg.frames import LabelledVertebra, labelled_vertebrae
 from vertseg.labels import LUMBAR
 from vertseg.volume import Volume
 

@@ -13,6 +13,9 @@ from vertseg.phantom.paint_command import add_paint, run_paint
 if TYPE_CHECKING:
     from vertseg.phantom.types import ScanConfig
 
+_SEEDS = 2**63
+"""What the generators of random numbers take."""
+
 FIELDS = ("lumbar", "thoracic", "whole", "random")
 
 
@@ -68,6 +71,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         ConfigError: an option that cannot be.
         DeviceError: cuda was asked for and is absent.
+        InputError: a label map that cannot be read or painted on.
         OutputError: the file system refused.
     """
     if options.phantom_command == "paint":
@@ -153,6 +157,8 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
 def _config(options: argparse.Namespace) -> "ScanConfig":
     if options.seed < 0:
         raise ConfigError("--seed must be 0 or more.")
+    if options.seed >= _SEEDS:
+        raise ConfigError(f"--seed must be less than {_SEEDS}.")
     spacing = _spacing(options.spacing)
     if options.device == "cuda":
         import torch

@@ -15,7 +15,7 @@ from vertseg.labels import CERVICAL, FINDINGS, LUMBAR, THORACIC, LocateClass
 from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.injection_site import injection_site
 from vertseg.phantom.leak import draw_plan, leak_array, plan_array
-from vertseg.phantom.pathology.mix import redrawn
+from vertseg.phantom.pathology.sickness import redrawn
 from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.render import paint_patient
 from vertseg.phantom.scanner.acquisition import Acquisition, crop_acquisition

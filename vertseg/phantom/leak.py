@@ -14,9 +14,6 @@ from vertseg.phantom.types import Anatomy, VertebraShape
 VOLUME_ML: Final = (1.0, 8.0)
 """Range of drawn volumes: wider than practice, so that a plan's whole range is learned."""
 
-SIMULATOR: Final = "injection_simulator_v1"
-"""Name of what made the leak labels, for checkpoints and reports."""
-
 _VISCOSITY: Final[tuple[Literal["low", "medium", "high"], ...]] = ("low", "medium", "high")
 _APPROACH: Final[tuple[Literal["unipedicular", "bipedicular"], ...]] = ("unipedicular", "bipedicular")
 _SIDE: Final[tuple[Literal["left", "right"], ...]] = ("left", "right")

@@ -55,6 +55,7 @@ def run_paint(options: argparse.Namespace, config: "ScanConfig") -> int:
     Raises:
         ConfigError: an option that cannot be.
         InputError: the label map cannot be read or painted on.
+        OutputError: the file system refused.
     """
     if not 0 <= options.deform <= _STRONGEST:
         raise ConfigError(f"--deform {options.deform:g} must lie between 0 and {_STRONGEST:g}.")

@@ -7,7 +7,8 @@ from vertseg.labels import FINDINGS
 from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.pathology.treatment import paint_treatment
 from vertseg.phantom.patient.anatomy import draw_anatomy
-from vertseg.phantom.scanner.exposure import Acquisition, acquire, expose
+from vertseg.phantom.scanner.acquisition import Acquisition, acquire
+from vertseg.phantom.scanner.exposure import expose
 from vertseg.phantom.scanner.randomise import randomise_image
 from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.skeleton.bars import BoneUnion, UnionSpace

@@ -1,6 +1,6 @@
 """What a phantom is made of and what comes out of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
@@ -46,8 +46,10 @@ class VertebraShape:
     Attributes:
         centre_mm: (3,) body centre in world RAS.
         axes: (3, 3) columns right, anterior, up in world RAS.
-        sizes: morphometry of this vertebra (see `morphometry.LEVEL_SIZES`), after variation.
+        sizes: morphometry of this vertebra (see `patient.morphometry.LEVEL_SIZES`), after variation.
         height_loss: share of the body height lost, at the worst of anterior, middle and posterior.
+        rib_mm: length of its ribs; 0 for none.
+        seed: of what is irregular about it.
     """
 
     level: int
@@ -69,7 +71,14 @@ class VertebraShape:
 class Anatomy:
     """A whole patient, in numbers: every structure is an implicit surface of these.
 
-    `appearance` is the strength (0 to 1) with which the image's intensities are randomised.
+    Attributes:
+        vertebrae: from head to foot, in patient mm (RAS).
+        sacrum_centre_mm: (3,) middle of the sacrum's endplate.
+        sacrum_axes: (3, 3) columns right, anterior, up.
+        trunk: sizes in mm, and shares, of the soft tissue by name.
+        hu: attenuation by tissue.
+        seed: draws whatever else the painters need.
+        appearance: strength (0 to 1) with which the image's intensities are randomised.
     """
 
     vertebrae: tuple[VertebraShape, ...]
@@ -89,8 +98,9 @@ class ScanConfig:
         field: part of the spine in view.
         spacing_mm: voxel spacing (x, y, z); None draws one as a clinic has.
         slice_mm: slice thickness; None follows the spacing.
-        pathology: 1 for the usual mix, 0 for healthy bones, "demo" cases are fixed by `case`.
+        pathology: 1 for the usual share of sick patients, 0 for healthy bones.
         appearance: strength of the randomised attenuation, 0 (textbook values) to 1.
+        case: "random", or "demo" for one fixed set of findings whatever `pathology`.
         device: torch device that renders.
     """
 
@@ -114,7 +124,7 @@ class PhantomVertebra:
         cement_ml: this vertebra's cement, wherever it lies.
         leaked_ml: the part of it outside of this vertebra.
         cleft_ml: volume of an intravertebral cleft.
-        fracture: `types.Fracture` kind, "" for none.
+        fracture: `disease.FractureKind`, "" for none.
     """
 
     level: int
@@ -158,8 +168,8 @@ class ExamineCrop:
         tissue: (X, Y, Z) uint8 `vertseg.labels.Tissue` of this vertebra.
         marker: (X, Y, Z) float32 in [0, 1], this vertebra as the locate network would mark it.
         findings: (F, X, Y, Z) uint8 in the order of `vertseg.labels.FINDINGS`.
-        leak: (4,) float32 of 0 and 1 by `vertseg.labels.LEAK_ROUTES`; by the injection
-            simulator; NaN where nothing was injected.
+        leak: (4,) float32 of 0 and 1 by `vertseg.labels.LEAK_ROUTES`, by the injection simulator;
+            NaN where nothing was injected.
         plan: (3,) float32 volume in ml, viscosity index, approach index.
     """
 
@@ -170,4 +180,4 @@ class ExamineCrop:
     level: int
     leak: npt.NDArray[np.float32]
     plan: npt.NDArray[np.float32]
-    seed: int = field(default=0)
+    seed: int = 0

@@ -4,7 +4,7 @@ import matplotlib.image
 import pytest
 
 from vertseg.cement.validation.forest import draw_forest
-from vertseg.cement.validation.published import FURTHER_ROWS, ISSUE_ROWS
+from vertseg.cement.validation.published import FURTHER_ROWS, MAIN_ROWS
 from vertseg.cement.validation.statistics import Estimate
 from vertseg.cement.validation.table import Row
 from vertseg.errors import OutputError
@@ -15,8 +15,8 @@ def row(published, value):
 
 
 def test_the_plot_is_taller_with_more_rows_and_draws_in_every_colour(tmp_path):
-    few = [row(p, 0.5) for p in ISSUE_ROWS]
-    more = [row(p, 0.5) for p in (*ISSUE_ROWS, *FURTHER_ROWS)]
+    few = [row(p, 0.5) for p in MAIN_ROWS]
+    more = [row(p, 0.5) for p in (*MAIN_ROWS, *FURTHER_ROWS)]
     draw_forest(few, tmp_path / "few.png")
     draw_forest(more, tmp_path / "more.png")
     small, large = (matplotlib.image.imread(tmp_path / f"{n}.png") for n in ("few", "more"))
@@ -28,4 +28,4 @@ def test_the_plot_is_taller_with_more_rows_and_draws_in_every_colour(tmp_path):
 def test_a_folder_in_its_place_is_told(tmp_path):
     (tmp_path / "plot.png").mkdir()
     with pytest.raises(OutputError, match="could not be written"):
-        draw_forest([row(ISSUE_ROWS[0], 2.0)], tmp_path / "plot.png")
+        draw_forest([row(MAIN_ROWS[0], 2.0)], tmp_path / "plot.png")

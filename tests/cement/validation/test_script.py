@@ -59,7 +59,20 @@ def test_it_writes_the_table_as_json_markdown_and_picture(script, tmp_path, monk
     assert out.with_suffix(".png").stat().st_size > 10_000
 
 
-def test_an_empty_cohort_ends_with_a_sentence_and_status_2(script, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["validate", "--vertebrae", "0", "--cache", str(tmp_path)])
+@pytest.mark.parametrize(
+    ("option", "value", "word"),
+    [
+        ("--vertebrae", "0", "give 1 or more"),
+        ("--workers", "0", "give 1 or more"),
+        ("--spacing", "0", "give 0.5 to 3 mm"),
+        ("--spacing", "nan", "give 0.5 to 3 mm"),
+        ("--repeats", "0", "--repeats must be 1 or more"),
+        ("--seed", "-1", "--seed 0 or more"),
+    ],
+)
+def test_what_cannot_be_simulated_ends_with_a_sentence_and_status_2(
+    script, option, value, word, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("sys.argv", ["validate", option, value, "--cache", str(tmp_path)])
     assert script.main() == 2
-    assert "give 1 or more" in capsys.readouterr().err
+    assert word in capsys.readouterr().err

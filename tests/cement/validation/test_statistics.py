@@ -6,7 +6,6 @@ import pytest
 from vertseg.cement.validation.statistics import (
     by_patient,
     fit_logistic,
-    mean_difference,
     odds_ratio,
     rate,
     risk_ratio,
@@ -45,14 +44,6 @@ def test_risk_ratio_of_the_physicians_health_study():
 def test_ratios_are_undefined_without_one_of_the_groups():
     assert np.isnan(odds_ratio((0, 0), (3, 10)).value)
     assert np.isnan(risk_ratio((2, 5), (0, 0)).value)
-
-
-def test_mean_difference_of_students_sleep_data_as_r_gives_it():
-    first = np.array([0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0])
-    second = np.array([1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4])
-    found = mean_difference(first, second)
-    assert found.value == pytest.approx(-1.58)
-    assert (found.low, found.high) == (pytest.approx(-3.3654832), pytest.approx(0.2054832))
 
 
 def test_logistic_regression_of_the_o_ring_data():

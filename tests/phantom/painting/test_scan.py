@@ -19,9 +19,6 @@ from vertseg.phantom.painting.body_deformation import drawn_deformation
 from vertseg.phantom.painting.label_distance import signed_distance, spline_levelset
 from vertseg.phantom.painting.label_maps import (
     TOTALSEGMENTATOR_NAMES,
-    checked,
-    mirrored,
-    other_side,
     tissue_of,
 )
 from vertseg.phantom.painting.labelled_anatomy import LabelledAnatomy, labelled_anatomy, read_labelled_anatomy
@@ -106,20 +103,6 @@ def test_the_table_has_the_117_classes_of_the_task_total() -> None:
     assert {n: TOTALSEGMENTATOR_NAMES[n] for n in known} == known
     for number, level in TOTALSEGMENTATOR_LEVELS.items():
         assert tissue_of(TOTALSEGMENTATOR_NAMES[number]) == ("sacrum" if level == SACRUM else "vertebra")
-
-
-def test_the_other_side_of_a_structure() -> None:
-    assert other_side("rib_left_3") == "rib_right_3"
-    assert other_side("lung_upper_lobe_right") == "lung_upper_lobe_left"
-    assert other_side("liver") == "liver"
-
-
-def test_a_mirrored_map_swaps_sides_in_place_and_number(labels: Volume) -> None:
-    map_ = checked(labels, "totalsegmentator")
-    mirror = mirrored(map_, "totalsegmentator")
-    right, left = np.argwhere(map_.array == KIDNEY_RIGHT), np.argwhere(mirror.array == KIDNEY_LEFT)
-    assert np.array_equal(np.unique(map_.array.shape[0] - 1 - right[:, 0]), np.unique(left[:, 0]))
-    assert np.array_equal(mirrored(mirror, "totalsegmentator").array, map_.array)
 
 
 def test_the_distance_of_a_ball_in_thick_slices_is_smooth_and_keeps_every_voxel() -> None:

@@ -8,15 +8,8 @@ import pytest
 
 from tests.phantom.sick import healthy, paint
 from vertseg.labels import CERVICAL, FINDINGS, LUMBAR, THORACIC
-from vertseg.phantom.pathology.mix import (
-    PATIENT_MIX,
-    Sickness,
-    add_pathology,
-    diseased,
-    draw_condition,
-    redrawn,
-    with_sickness,
-)
+from vertseg.phantom.pathology.mix import PATIENT_MIX, add_pathology, draw_condition
+from vertseg.phantom.pathology.sickness import Sickness, diseased, redrawn, with_sickness
 from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.types import ScanConfig, VertebraShape
 

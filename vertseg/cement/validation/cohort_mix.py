@@ -2,8 +2,8 @@
 
 Each share is a number that was read, with its source, or is named an assumption. None was fitted to a row of the
 table. The spread of the volume, and in `cohort_site` the sizes of clefts and cracks, were set from their sources
-after first small cohorts had shown that the first guesses were off. Vertebrae are drawn patient by patient, each from its own stream, so that a longer cohort begins with
-the shorter one.
+after first small cohorts had shown that the first guesses were off. Vertebrae are drawn patient by patient, each
+from its own stream, so that a longer cohort begins with the shorter one.
 """
 
 from dataclasses import dataclass
@@ -60,8 +60,8 @@ SUPERIOR_BREAK: Final = 0.75
 
 WALL_BREAK: Final = {"plain": 0.30, "cleft": 0.50}
 """Share with a fracture line open through the side wall. Assumption: with broken endplates it makes the 68 of 101
-fractures whose cortex CT shows disrupted (Open J Radiol 2013;3:152-158, sides not told apart); clefts reach the wall more often, since
-they are fractures that did not unite."""
+fractures whose cortex CT shows disrupted (Open J Radiol 2013;3:152-158, sides not told apart); clefts reach the
+wall more often, since they are fractures that did not unite."""
 
 POSTERIOR_SHARE: Final = 0.25
 """Share of those at the posterior wall. Assumption."""

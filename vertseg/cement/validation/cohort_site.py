@@ -1,6 +1,6 @@
 """From a treated vertebra's description to the fields that the injection simulator reads.
 
-`site_of` is the one place that knows the phantom. It draws the vertebra's bone with `vertseg.phantom` and lays
+`site_of` draws the vertebra's bone with `vertseg.phantom` and lays
 the fracture lines, clefts and lesions of the description into it.
 """
 
@@ -27,7 +27,7 @@ CANAL_SIDE_MM: Final = 2.5
 """Open cortex this near to the canal counts as the posterior wall's."""
 
 MARROW_OFFSET_HU: Final = {"lytic": (30.0, 80.0), "mixed": (130.0, 260.0), "sclerotic": (400.0, 800.0)}
-"""HU inside a lesion, uniform. Assumption, as `vertseg.phantom.pathology.mix` draws them."""
+"""HU inside a lesion, uniform. Assumption, in the range of what `vertseg.phantom.pathology.tumours` draws."""
 
 COMPACTION: Final = 0.9
 """A collapsed front of the body is denser by this times the height lost: nearly all bone stays (as the phantom)."""
@@ -84,7 +84,7 @@ def read_site(site: InjectionSite) -> SiteReading:
 
 
 def _shape(vertebra: TreatedVertebra) -> VertebraShape:
-    """The level's bone in this patient, collapsed by the given loss as `phantom.pathology.fracture` does."""
+    """The level's bone in this patient, collapsed by the given loss as `phantom.pathology.fractures.collapsed` does in outline."""
     for k in range(50):
         anatomy = draw_anatomy(vertebra.anatomy_seed + (k << 31), ScanConfig(pathology=0.0))
         found = [s for s in anatomy.vertebrae if s.level == vertebra.level]

@@ -1,7 +1,7 @@
 """Published leak statistics, as frozen records with their intervals and where they were read.
 
-Ten of them are the main rows (`row` 1 to 10); the others deepen the comparison. What the
-look-ups corrected in that list:
+Ten of them are the main rows (`row` 1 to 10); the others deepen the comparison. Where a
+figure is often quoted otherwise:
 
 - PMC5895344 is the source of the high-viscosity risk ratio only; odds ratios, the volume difference and the
   54.7 % come from another meta-analysis (PMID 28192270).
@@ -58,7 +58,7 @@ class Published:
     """One published statistic.
 
     Attributes:
-        key: names the estimator of `table.ESTIMATORS` that computes the same from a simulated cohort.
+        key: names the estimator of `estimators.ESTIMATORS` that computes the same from a simulated cohort.
         statistic: what it is, in words.
         value: None where only a direction or a range was published.
         low: lower end of `interval`.
@@ -131,7 +131,7 @@ def _range(
     )  # fmt: skip
 
 
-ISSUE_ROWS: Final = (
+MAIN_ROWS: Final = (
     _told("or_cortical_disruption", "any leak with disrupted cortex", ("odds ratio", "osteoporotic"),
           (5.56, 1.84, 16.81), (POOLED_RISKS, 4187), 1, "vertebroplasty and kyphoplasty pooled; wall or endplate (not defined in the abstract)"),
     _told("or_low_viscosity", "any leak with low against high viscosity", ("odds ratio", "osteoporotic"),

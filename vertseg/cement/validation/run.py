@@ -42,6 +42,9 @@ from vertseg.phantom.vertebra import distances as vertebra
 SHARD: Final = 16
 """Vertebrae of one file."""
 
+SPACING_MM: Final = (0.5, 3.0)
+"""Voxel edges that are simulated: finer ones take hours, coarser ones miss the shell."""
+
 TOGETHER: Final = 2
 """Vertebrae injected at once: on one core a larger batch only pads."""
 
@@ -148,12 +151,16 @@ def run_cohort(
         progress: called with vertebrae done and in all.
 
     Raises:
-        ConfigError: nothing to simulate.
+        ConfigError: nothing to simulate, or a voxel too fine or too coarse.
         OutputError: the folder cannot be written.
     """
     if config.vertebrae < 1 or workers < 1:
         raise ConfigError(
             f"{config.vertebrae} vertebrae in {workers} processes cannot be simulated; give 1 or more of each."
+        )
+    if not SPACING_MM[0] <= config.spacing_mm <= SPACING_MM[1]:
+        raise ConfigError(
+            f"A voxel of {config.spacing_mm:g} mm cannot be simulated; give {SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm."
         )
     folder = cache / config.fingerprint()
     paths = [folder / f"shard_{i:04d}.json" for i in range(-(-config.vertebrae // SHARD))]

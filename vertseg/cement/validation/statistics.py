@@ -1,4 +1,4 @@
-"""Statistics of clinical leak studies: rates, odds and risk ratios, mean differences, logistic regression.
+"""Statistics of clinical leak studies: rates, odds and risk ratios, logistic regression.
 
 Each gives its value with a 95 % interval by the formula that such studies use; `by_patient` gives the interval
 of any statistic by resampling patients, since vertebrae of one patient are alike.
@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from vertseg.errors import ConfigError
 
@@ -88,16 +87,6 @@ def risk_ratio(exposed: tuple[int, int], unexposed: tuple[int, int]) -> Estimate
     log = np.log((x1 / m1) / (x0 / m0))
     half = Z95 * np.sqrt(1 / x1 - 1 / m1 + 1 / x0 - 1 / m0)
     return Estimate(float(np.exp(log)), float(np.exp(log - half)), float(np.exp(log + half)), n1 + n0)
-
-
-def mean_difference(first: Array, second: Array) -> Estimate:
-    """Mean of the first group less that of the second, with Welch's interval."""
-    n = len(first) + len(second)
-    if len(first) < 2 or len(second) < 2:
-        return Estimate(float("nan"), float("nan"), float("nan"), n)
-    result = stats.ttest_ind(first, second, equal_var=False)
-    interval = result.confidence_interval(0.95)
-    return Estimate(float(first.mean() - second.mean()), float(interval.low), float(interval.high), n)
 
 
 def fit_logistic(columns: Array, events: Mask, iterations: int = 50) -> Logistic:

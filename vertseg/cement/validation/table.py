@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from vertseg.cement.validation.estimators import ESTIMATORS, Columns
-from vertseg.cement.validation.published import FURTHER_ROWS, ISSUE_ROWS, NOT_SIMULATED, Published
+from vertseg.cement.validation.published import FURTHER_ROWS, MAIN_ROWS, NOT_SIMULATED, Published
 from vertseg.cement.validation.run import Treatment
 from vertseg.cement.validation.statistics import Array, Estimate, Mask, by_patient
 
@@ -86,7 +86,7 @@ def build(rows: Sequence[Treatment], seed: int = 0, repeats: int = 1000) -> list
         repeats: draws of the resampling.
     """
     columns = {name: Columns.of(rows, name) for name in POPULATIONS}
-    published = (*ISSUE_ROWS, *FURTHER_ROWS)
+    published = (*MAIN_ROWS, *FURTHER_ROWS)
     simulated: dict[str, Estimate] = {}
     for name, cohort in columns.items():
         simulated |= _estimates(

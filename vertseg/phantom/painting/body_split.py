@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from vertseg.labels import CERVICAL
 from vertseg.phantom.painting.label_distance import signed_distance
@@ -245,11 +244,3 @@ def _within(name: str, value: float, usual: dict[str, float]) -> float:
     # Collapsed vertebrae are real: heights may fall far below the usual.
     low = 0.25 if name.endswith("height") else 0.6
     return float(np.clip(value, low * base, 1.6 * base)) if np.isfinite(value) and value > 0 else base
-
-
-def largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The mask's largest connected part; specks elsewhere are errors of a segmentation."""
-    parts, count = ndimage.label(mask)
-    if count <= 1:
-        return mask
-    return np.asarray(parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:])))

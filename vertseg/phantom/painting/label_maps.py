@@ -1,4 +1,4 @@
-"""What the numbers of real label maps mean: names, sides, levels and tissues; the one table of each scheme.
+"""What the numbers of real label maps mean: names, levels and tissues; the one table of each scheme.
 
 Names and numbers of TotalSegmentator are those of its task "total", version 2
 (github.com/wasserth/TotalSegmentator, `totalsegmentator/map_to_binary.py`; Wasserthal et al., Radiol Artif
@@ -74,14 +74,6 @@ def tissue_of(name: str) -> str:
     return max(fits)[1]
 
 
-_OTHER_SIDE: Final = {"left": "right", "right": "left"}
-
-
-def other_side(name: str) -> str:
-    """The same structure of the other side ("rib_left_3" -> "rib_right_3"); itself where it has no side."""
-    return "_".join(_OTHER_SIDE.get(word, word) for word in name.split("_"))
-
-
 def _lookup(pairs: dict[int, int]) -> NDArray[np.uint8]:
     table = np.zeros(256, np.uint8)
     for number, value in pairs.items():
@@ -89,8 +81,6 @@ def _lookup(pairs: dict[int, int]) -> NDArray[np.uint8]:
     return table
 
 
-_NUMBER_OF: Final = {name: n for n, name in TOTALSEGMENTATOR_NAMES.items()}
-_MIRRORED: Final = _lookup({n: _NUMBER_OF.get(other_side(s), n) for n, s in TOTALSEGMENTATOR_NAMES.items()})
 _LEVELS: Final[dict[str, NDArray[np.uint8]]] = {
     "totalsegmentator": _lookup(TOTALSEGMENTATOR_LEVELS),
     "verse": _lookup({n: n for n in LEVEL_NAMES}),
@@ -141,14 +131,3 @@ def tissue_numbers(tissue: str, scheme: Scheme) -> tuple[int, ...]:
         wanted = {"vertebra": VERTEBRA_LEVELS, "sacrum": tuple(set(LEVEL_NAMES) - set(VERTEBRA_LEVELS))}
         return wanted.get(tissue, ())
     return tuple(n for n, name in TOTALSEGMENTATOR_NAMES.items() if tissue_of(name) == tissue)
-
-
-def mirrored(labels: Volume, scheme: Scheme) -> Volume:
-    """The mirror patient: left and right exchanged in place and in number, on the same RAS grid.
-
-    Args:
-        labels: a checked map, RAS; it is mirrored about the middle of its first voxel axis.
-        scheme: what its numbers mean.
-    """
-    flipped = labels.array[::-1]
-    return labels.with_array(np.ascontiguousarray(flipped if scheme == "verse" else _MIRRORED[flipped]))

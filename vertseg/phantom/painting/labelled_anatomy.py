@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -93,17 +94,20 @@ def read_labelled_anatomy(path: Path, scheme: Scheme, cache_dir: Path | None = N
     """The same from a NIfTI file; its distances are kept in `cache_dir` and read from there the next time.
 
     Raises:
-        ConfigError, InputError: as `labelled_anatomy`, and if the file cannot be read.
+        ConfigError, InputError: as `labelled_anatomy`, and if the file or what was kept cannot be read.
+        OutputError: the file system refused the folder.
     """
     labels = read_labels(path)
     if cache_dir is None:
         return labelled_anatomy(labels, scheme)
     place = cache_dir / f"painted-{_digest(checked(labels, scheme), scheme)}.npz"
     if place.exists():
-        with np.load(place, allow_pickle=False) as stored:
-            return _unpacked(dict(stored))
+        try:
+            with np.load(place, allow_pickle=False) as stored:
+                return _unpacked(dict(stored))
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            raise InputError(f"'{place}' is damaged; remove it and run the same command again.") from None
     anatomy = labelled_anatomy(labels, scheme)
-    cache_dir.mkdir(parents=True, exist_ok=True)
     with atomic_path(place) as partial, partial.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **_packed(anatomy))
     return anatomy

@@ -8,13 +8,12 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vertseg.data.vertebrae import LabelledVertebra, labelled_vertebrae
+from vertseg.frames import LabelledVertebra, labelled_vertebrae
 from vertseg.labels import CERVICAL, COLUMN_ORDER, VERTEBRA_LEVELS
 from vertseg.phantom.painting.body_split import (
     FrameLattice,
     body_cut,
     find_canal,
-    largest_part,
     measured_sizes,
     side_wall,
 )
@@ -164,4 +163,12 @@ def _box(level: Volume, number: int) -> tuple[NDArray[np.bool_], NDArray[np.int6
     start = np.maximum([s.start for s in box] - margin, 0)
     stop = np.minimum([s.stop for s in box] + margin, level.array.shape)
     x, y, z = (slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
-    return largest_part(level.array[x, y, z] == number), np.asarray(start, np.int64)
+    return _largest_part(level.array[x, y, z] == number), np.asarray(start, np.int64)
+
+
+def _largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The mask's largest connected part; specks elsewhere are errors of a segmentation."""
+    parts, count = ndimage.label(mask)
+    if count <= 1:
+        return mask
+    return np.asarray(parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:])))

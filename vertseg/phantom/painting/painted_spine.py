@@ -22,7 +22,6 @@ from vertseg.phantom.vertebra.distances import VertebraDistances
 _LATTICE_MM: Final = 2.0
 _CLOSED_MM: Final = 60.0
 """Bodies farther apart than this have no disc between them: a level is missing from the map."""
-_FARTHEST_MM: Final = 9.0
 
 
 def paint_mapped_vertebra(

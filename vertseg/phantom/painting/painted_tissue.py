@@ -194,7 +194,7 @@ _TISSUE_HU: Final[dict[str, Callable[[Anatomy, Tensor, _Texture], Tensor]]] = {
 
 
 def _paint_table(scene: PaintedCanvas) -> None:
-    """A curved table top under the lowest skin: a carbon shell around foam, as `soft_tissue` paints it."""
+    """A curved table top under the lowest skin: a carbon shell around foam, simpler than that of `tissue.table`."""
     canvas, body = scene.canvas, scene.body
     trunk, hull = body.anatomy.trunk, body.labelled.hull
     if trunk["table"] <= 0 or hull is None:

@@ -18,7 +18,7 @@ from vertseg.phantom.painting.painted_body import PaintedBody, draw_body
 from vertseg.phantom.painting.painted_canvas import PaintedCanvas
 from vertseg.phantom.painting.painted_spine import paint_mapped_vertebra
 from vertseg.phantom.painting.painted_tissue import mapped_bones, paint_tissues
-from vertseg.phantom.pathology.mix import redrawn
+from vertseg.phantom.pathology.sickness import redrawn
 from vertseg.phantom.pathology.treatment import paint_treatment
 from vertseg.phantom.render import developed, paint_surroundings
 from vertseg.phantom.scanner.acquisition import Acquisition, acquire, crop_acquisition

@@ -35,7 +35,7 @@ class Lesion:
         lytic_hu: attenuation of the lytic part of a mixed lesion.
     """
 
-    kind: str
+    kind: LesionKind
     centre: Array
     radii: Array
     hu: float
@@ -101,8 +101,9 @@ class Crack:
 
     Attributes:
         point, normal: (3,) where it runs.
-        where: "endplate" for one that stays near the endplate of the normal's third component's sign, "body" for
-            one that crosses the whole body.
+        width_mm: of the gap.
+        where: "upper" or "lower" for one that stays near that endplate, "body" for one that crosses the whole
+            body.
         hu: attenuation in it.
     """
 

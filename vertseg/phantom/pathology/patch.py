@@ -160,7 +160,7 @@ class Patch:
 
     @cached_property
     def shell(self) -> Tensor:
-        """Voxels of the posterior wall's expected shell (`vertebra.WALL_SHELL_MM`), the pedicles left out."""
+        """Voxels of the posterior wall's expected shell (`vertebra.distances.WALL_SHELL_MM`), the pedicles left out."""
         shell = wall_shell(self.p, self.body, self.side_wall, self.ground.site.shape) & self.inside
         return shell & (self.body <= self.ground.site.posterior[self.cut])
 

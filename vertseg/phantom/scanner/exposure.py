@@ -1,7 +1,6 @@
 """What the scanner does to the patient's HU: slice thickness, kernel, noise, artefacts, field of view.
 
-`acquire` draws how a patient is scanned, `crop_acquisition` the same for a vertebra's crop; `expose` makes
-the image. On every device the same seed gives the same scan, as all random numbers come from the CPU.
+`expose` makes the image of an acquisition (`scanner.acquisition` draws one). On every device the same seed gives the same scan, as all random numbers come from the CPU.
 """
 
 from dataclasses import replace
@@ -11,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vertseg.phantom.scanner.acquisition import Acquisition, Quality, acquire, crop_acquisition
+from vertseg.phantom.scanner.acquisition import Acquisition
 from vertseg.phantom.scanner.artefacts import CLEAN, hardening, metal_streaks
 from vertseg.phantom.scanner.kernel import profile_matrix, resampling_response
 from vertseg.phantom.scanner.motion import moved
@@ -23,8 +22,6 @@ from vertseg.phantom.scanner.noise import (
     resampled_factor,
     thickness,
 )
-
-__all__ = ["Acquisition", "Quality", "acquire", "crop_acquisition", "expose", "without_noise"]
 
 LOWEST_HU, HIGHEST_HU = -1024.0, 3071.0
 """What 12 bits hold."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vertseg.phantom.scanner.kernel import Kernel, profile_correlation, resampling_response
+from vertseg.phantom.scanner.kernel import KERNELS, Kernel, profile_correlation, resampling_response
 
 WATER_PER_MM = 0.0193
 """Linear attenuation of water at 70 keV, about the mean of a 120 kV beam (NIST XCOM)."""
@@ -55,7 +55,7 @@ def noise_factor(kernel: Kernel, iterative: float) -> float:
         f = torch.linspace(0.0, 2.5, 2000)
         return float((noise_power(f, k, strength) * f).sum())
 
-    return sqrt(total(kernel, iterative) / total(Kernel(3.5, 5.9), 0.0))
+    return sqrt(total(kernel, iterative) / total(KERNELS["B30f"], 0.0))
 
 
 def resampled_factor(kernel: Kernel, iterative: float, native_mm: float, step_mm: float) -> float:

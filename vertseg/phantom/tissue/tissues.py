@@ -7,7 +7,7 @@ import numpy as np
 from vertseg.phantom.types import Anatomy
 
 BLOOD_HU = 42.0
-"""Unenhanced blood; `anatomy` adds contrast on top of it."""
+"""Unenhanced blood; `patient.anatomy` adds contrast on top of it."""
 
 
 @dataclass(frozen=True)

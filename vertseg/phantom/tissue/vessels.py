@@ -12,8 +12,6 @@ from vertseg.phantom.tissue.spine_frame import SpineFrame
 from vertseg.phantom.tissue.tissues import Tissues
 from vertseg.phantom.types import Anatomy, Array
 
-WALL_MM = 1.5
-
 
 @dataclass(frozen=True)
 class Vessel:
@@ -68,37 +66,9 @@ def vessels_of(frame: SpineFrame, anatomy: Anatomy, age: float) -> list[Vessel]:
     flat = float(rng.uniform(0.7, 1.0))
     width = np.array([12.5, 12.0, 11.5, 10.5, 10.0, 10.0, 9.5]) * float(rng.uniform(0.9, 1.1))
     out.append(Vessel("cava", Tube(cava, width * flat**0.5, (1.0 / flat**0.5, flat**0.5, 1.0)), False))
+    union = _path(frame, (junction, 14, 9))[0]
     for side in (-1.0, 1.0):
-        groin = np.array([side * 62.0, 52.0, -92.0])
-        deep = _path(frame, (0.5, side * 33, 10))[0]
-        brim = np.array([side * 56.0, deep[1] + 6.0, deep[2] - 42.0])
-        artery = np.stack([aorta[-1], _path(frame, (1.3, side * 18, 9))[0], deep, brim, groin])
-        out.append(Vessel("iliac artery", Tube(artery, np.array([6.4, 5.8, 5.4, 4.8, 4.4])), True))
-        start = _path(frame, (junction, 14, 9))[0]
-        vein = np.stack([start, _path(frame, (0.8, side * 20 + 4, 5))[0], deep, brim, groin]) + [
-            side * 1.0,
-            -9.0,
-            -5.0,
-        ]
-        vein[0] = start
-        out.append(Vessel("iliac vein", Tube(vein, np.array([8.0, 7.6, 7.0, 6.4, 6.0])), False))
-        inner = np.stack(
-            [deep, _path(frame, (-1.2, side * 30, 10))[0], _path(frame, (-2.6, side * 34, 14))[0]]
-        )
-        out.append(Vessel("internal iliac artery", Tube(inner, np.array([4.2, 3.6, 3.0])), True))
-        out.append(
-            Vessel("internal iliac vein", Tube(inner + [side * 3, -7, 0], np.array([4.8, 4.2, 3.6])), False)
-        )
-        neck = _path(frame, (17.0, side * 18, 22), (19.0, side * 22, 20), (22.0, side * 27, 16))
-        out.append(Vessel("carotid", Tube(neck, np.array([4.2, 3.8, 3.4])), True))
-        out.append(Vessel("jugular", Tube(neck + [side * 10, 2, 0], np.array([6.0, 6.0, 5.0])), False))
-        out.append(
-            Vessel(
-                "vertebral",
-                Tube(_path(frame, (18, side * 17, -8), (23, side * 17, -8)), np.full(2, 2.0)),
-                True,
-            )
-        )
+        out += _paired(frame, side, aorta[-1], union)
     azygos = _path(frame, (13.0, 10, 4), (11, 8, 3.5), (8, 6, 3.5), (6, 7, 3.5))
     out.append(Vessel("azygos", Tube(azygos, np.full(4, float(rng.uniform(2.6, 4.4)))), False))
     hemi = _path(frame, (9.0, -9, 2.5), (7.5, -9, 2.5), (6, -8, 2.5))
@@ -107,6 +77,39 @@ def vessels_of(frame: SpineFrame, anatomy: Anatomy, age: float) -> list[Vessel]:
     out.append(Vessel("superior mesenteric artery", Tube(top, np.array([4.2, 4.0, 3.6, 3.0])), True))
     out.append(
         Vessel("superior mesenteric vein", Tube(top[1:] + [12, 2, 0], np.array([5.5, 5.2, 4.5])), False)
+    )
+    return out
+
+
+def _paired(frame: SpineFrame, side: float, division: Array, union: Array) -> list[Vessel]:
+    """Iliac and neck vessels of one side (+1 right), from the aorta's division and the cava's union, (3,) mm."""
+    out = []
+    groin = np.array([side * 62.0, 52.0, -92.0])
+    deep = _path(frame, (0.5, side * 33, 10))[0]
+    brim = np.array([side * 56.0, deep[1] + 6.0, deep[2] - 42.0])
+    artery = np.stack([division, _path(frame, (1.3, side * 18, 9))[0], deep, brim, groin])
+    out.append(Vessel("iliac artery", Tube(artery, np.array([6.4, 5.8, 5.4, 4.8, 4.4])), True))
+    vein = np.stack([union, _path(frame, (0.8, side * 20 + 4, 5))[0], deep, brim, groin]) + [
+        side * 1.0,
+        -9.0,
+        -5.0,
+    ]
+    vein[0] = union
+    out.append(Vessel("iliac vein", Tube(vein, np.array([8.0, 7.6, 7.0, 6.4, 6.0])), False))
+    inner = np.stack([deep, _path(frame, (-1.2, side * 30, 10))[0], _path(frame, (-2.6, side * 34, 14))[0]])
+    out.append(Vessel("internal iliac artery", Tube(inner, np.array([4.2, 3.6, 3.0])), True))
+    out.append(
+        Vessel("internal iliac vein", Tube(inner + [side * 3, -7, 0], np.array([4.8, 4.2, 3.6])), False)
+    )
+    neck = _path(frame, (17.0, side * 18, 22), (19.0, side * 22, 20), (22.0, side * 27, 16))
+    out.append(Vessel("carotid", Tube(neck, np.array([4.2, 3.8, 3.4])), True))
+    out.append(Vessel("jugular", Tube(neck + [side * 10, 2, 0], np.array([6.0, 6.0, 5.0])), False))
+    out.append(
+        Vessel(
+            "vertebral",
+            Tube(_path(frame, (18, side * 17, -8), (23, side * 17, -8)), np.full(2, 2.0)),
+            True,
+        )
     )
     return out
 

@@ -17,7 +17,7 @@ FRONT_SQUARENESS, BACK_SQUARENESS = 0.12, 0.85
 RING_SHARE = 0.86
 """Where the ring apophysis begins: the endplate is hollow inside this share of the section's radius."""
 WALL_SHELL_MM = 2.0
-"""Thickness of the expected shell in which a missing cortex counts as a wall defect (design, contract 2)."""
+"""Thickness of the expected shell in which a missing cortex counts as a wall defect."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def superior_facet(shape: VertebraShape) -> Facet:
 
 
 def inferior_facet(shape: VertebraShape) -> Facet:
-    """The right joint with the vertebra below, by the `below_*` sizes that `anatomy` sets from the neighbour."""
+    """The right joint with the vertebra below, by the `below_*` sizes that `joints.match_facets` sets from the neighbour."""
     s = shape.sizes
     centre = (s["below_right"], -0.5 * s["depth"] - s["below_behind"], s["below_up"])
     normal = facet_normal(s["below_angle"], s["below_tilt"])
