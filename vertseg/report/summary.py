@@ -12,9 +12,7 @@ from vertseg.labels import LEAK_ROUTE_NAMES, level_code, level_name
 SCHEMA_VERSION: Final = "1.0"
 """Raised in its second number when a key is added, in its first when one changes its meaning or goes."""
 
-LEAK_BASIS: Final = (
-    "provisional: learned from simulated injections into rendered phantoms, not from patients; not for clinical use"
-)
+LEAK_BASIS: Final = "provisional: learned from simulated injections into rendered phantoms, not from patients; not for clinical use"
 
 
 def schema() -> dict[str, Any]:

@@ -24,6 +24,7 @@ from vertseg.cement import (
     pressure,
     routes,
     site,
+    stepping,
     transport,
     vessels,
 )
@@ -36,8 +37,9 @@ from vertseg.cement.validation.cohort_site import read_site, site_of
 from vertseg.errors import ConfigError
 from vertseg.io.atomic import write_text
 from vertseg.phantom import shapes
-from vertseg.phantom.patient import anatomy, morphometry
+from vertseg.phantom.patient import anatomy, arch_morphometry, morphometry, variation
 from vertseg.phantom.vertebra import distances as vertebra
+from vertseg.phantom.vertebra import facets, joints, posterior, upper_cervical
 
 SHARD: Final = 16
 """Vertebrae of one file."""
@@ -49,8 +51,9 @@ TOGETHER: Final = 2
 """Vertebrae injected at once: on one core a larger batch only pads."""
 
 _CODE: Final[tuple[ModuleType, ...]] = (
-    domain, injection, openings, parameters, permeability, plan, pressure, routes, site, transport, vessels,
-    cohort_mix, cohort_site, anatomy, morphometry, shapes, vertebra,
+    domain, injection, openings, parameters, permeability, plan, pressure, routes, site, stepping, transport,
+    vessels, cohort_mix, cohort_site, anatomy, arch_morphometry, morphometry, variation, shapes, vertebra,
+    facets, joints, posterior, upper_cervical,
 )  # fmt: skip
 
 
