@@ -50,6 +50,10 @@ def main() -> int:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--fusion", type=float, default=PredictOptions().fusion)
+    parser.add_argument(
+        "--appearance", type=float, default=0.5,
+        help="strength of the randomised attenuation; above 0.6 some scans are redrawn beyond what is real",
+    )  # fmt: skip
     parser.add_argument("--overlays", type=int, default=4, metavar="N")
     arguments = parser.parse_args()
     drawn = 0
@@ -70,7 +74,9 @@ def main() -> int:
         options = PredictOptions(fusion=arguments.fusion)
         result = evaluate(
             seeds,
-            ScanConfig(field=arguments.field, spacing_mm=tuple(arguments.spacing)),
+            ScanConfig(
+                field=arguments.field, spacing_mm=tuple(arguments.spacing), appearance=arguments.appearance
+            ),
             engine,
             options,
             seen,

@@ -158,6 +158,7 @@ def evaluate(
     return {
         "seeds": [seeds.start, seeds.stop - 1],
         "field": config.field,
+        "appearance": config.appearance,
         "checkpoints": engine.checkpoints,
         **summary(scores),
         "per_scan": [asdict(s) for s in scores],
