@@ -157,6 +157,20 @@ def test_sacrum_that_the_network_took_for_a_body_goes_back_to_the_sacrum() -> No
     assert column.sacrum is not None and column.sacrum.array[s1].mean() > 0.9
 
 
+def test_a_false_sacrum_beside_the_upper_spine_takes_no_vertebra_away() -> None:
+    spine = draw_spine(LUMBAR)
+    located = perfect(spine)
+    beside = spine.centres_mm[level_number("T12")] + np.array([55.0, 0.0, 0.0])
+    points = spine.grid.world(np.moveaxis(np.indices(spine.grid.shape), 0, -1))
+    ball = (np.linalg.norm(points - beside, axis=-1) < 16.0) & (located.vertebra < 0.5)
+    assert ball.sum() * spine.grid.voxel_volume_mm3 > 9000
+    located.tissue[:, ball] = 0
+    located.tissue[LocateClass.SACRUM, ball] = 0.9
+    column = read_column(located)
+    assert names(column) == LUMBAR.split()
+    assert column.sacrum is None
+
+
 def test_a_vertebra_cut_by_the_field_is_kept_with_lower_confidence() -> None:
     whole = read_column(perfect(draw_spine(LUMBAR, sacrum=True)))
     spine = draw_spine(LUMBAR, sacrum=True, lesser_field_mm=50.0)

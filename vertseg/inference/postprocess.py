@@ -18,6 +18,9 @@ from vertseg.labels import SACRUM, LocateClass
 from vertseg.volume import Grid, Volume
 
 _MIN_SACRUM_ML = 8.0
+_SPINE = 0.5
+_MOST_BELOW = 0.3
+"""Share of the vertebrae's voxels below what was taken for a sacrum, from which on it is none."""
 _MARKER_MARGIN_VOX = 2
 
 
@@ -48,12 +51,17 @@ def read_column(located: Located) -> Column:
 
 
 def _sacrum_mask(located: Located) -> NDArray[np.bool_] | None:
-    """The largest piece of sacrum, None where it is too small to be one."""
+    """The largest piece of sacrum, None where it is too small to be one or most of the spine lies below it."""
     mask = located.tissue.argmax(axis=0) == LocateClass.SACRUM
     if not mask.any():
         return None
     largest = cc3d.largest_k(mask, k=1, connectivity=26).astype(bool)
     if largest.sum() * located.grid.voxel_volume_mm3 / 1000.0 < _MIN_SACRUM_ML:
+        return None
+    # A shoulder blade taken for a sacrum would make all the spine below it disappear.
+    height = np.median(located.grid.world(np.argwhere(largest))[:, 2])
+    spine = located.grid.world(np.argwhere(located.vertebra > _SPINE))[:, 2]
+    if len(spine) and np.mean(spine < height) > _MOST_BELOW:
         return None
     return np.asarray(largest)
 
