@@ -9,6 +9,7 @@ from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.render import paint_patient
 from vertseg.phantom.tissue.paraspinal import back_muscles
 from vertseg.phantom.tissue.spine_frame import SpineFrame
+from vertseg.phantom.tissue.table import BLANKET_RATE, paint_blanket
 from vertseg.phantom.tissue.tissues import Tissues, tissues_of
 from vertseg.phantom.tissue.torso import Torso
 from vertseg.phantom.tissue.trunk import Chest
@@ -117,3 +118,25 @@ def test_age_goes_with_bone_density() -> None:
     density = np.array([a.hu["trabecular"] for a in drawn])
     assert np.corrcoef(ages, density)[0, 1] < -0.7
     assert ages.min() >= 22 and ages.max() <= 92
+
+
+def test_a_blanket_lies_in_front_of_some_patients_and_changes_nothing_in_them() -> None:
+    covered = 0
+    for seed in range(12):
+        anatomy = draw_anatomy(seed, TEXTBOOK)
+        torso = Torso(anatomy, CPU)
+        affine = np.diag([4.0, 4.0, 4.0, 1.0])
+        front = torso.value("skin_front", torso.level_z[20])
+        affine[:3, 3] = [-60.0, front - 60.0, torso.level_z[20] - 20.0]
+        canvas = Canvas(Grid((30, 25, 10), affine), np.eye(4), 4.0, "cpu")
+        canvas.hu[:, :12] = 40.0
+        paint_blanket(canvas, torso, anatomy)
+        assert bool((canvas.hu[:, :12] == 40.0).all())
+        cloth = (canvas.hu > -990.0)[:, 12:]
+        if cloth.any():
+            covered += 1
+            columns = cloth.any(1).float().mean()
+            assert columns > 0.9
+            assert -970.0 < float(canvas.hu[:, 12:].amax()) < -840.0
+    assert covered == sum(np.random.default_rng([seed, 54]).random() < BLANKET_RATE for seed in range(12))
+    assert 0 < covered < 12

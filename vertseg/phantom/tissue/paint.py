@@ -9,7 +9,7 @@ from vertseg.phantom.tissue.canal import paint_canal, paint_discs
 from vertseg.phantom.tissue.organs import paint_organs
 from vertseg.phantom.tissue.paraspinal import paint_back_muscles
 from vertseg.phantom.tissue.spine_frame import SpineFrame
-from vertseg.phantom.tissue.table import paint_table
+from vertseg.phantom.tissue.table import paint_blanket, paint_table
 from vertseg.phantom.tissue.tissues import tissues_of
 from vertseg.phantom.tissue.torso import Torso
 from vertseg.phantom.tissue.trunk import Chest, paint_chest, paint_trunk
@@ -38,3 +38,4 @@ def paint_soft_tissue(canvas: Canvas, anatomy: Anatomy) -> None:
     paint_canal(canvas, frame, anatomy, tissues)
     if anatomy.trunk["table"] > 0:
         paint_table(canvas, torso, anatomy)
+    paint_blanket(canvas, torso, anatomy)
