@@ -72,8 +72,10 @@ LEAK_ROUTE_NAMES: Final[dict[str, str]] = {
     "D": "disc",
 }
 
-VISCOSITIES: Final = ("low", "medium", "high")
-APPROACHES: Final = ("unipedicular", "bipedicular")
+Viscosity = Literal["low", "medium", "high"]
+Approach = Literal["unipedicular", "bipedicular"]
+VISCOSITIES: Final[tuple[Viscosity, ...]] = ("low", "medium", "high")
+APPROACHES: Final[tuple[Approach, ...]] = ("unipedicular", "bipedicular")
 
 
 @dataclass(frozen=True)

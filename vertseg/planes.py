@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from vertseg.labels import FINDING_COLOURS, level_colour
+from vertseg.labels import FINDING_COLOURS, SACRUM, level_colour, level_name
 from vertseg.volume import Grid, Volume
 
 PIXEL_MM: Final = 0.7
@@ -64,6 +64,37 @@ class Plane:
             if name in findings:
                 _blend(picture, self.sampled(findings[name], 0, 0.0) > 0, colour, _FINDING_ALPHA)
         return shown
+
+
+def name_levels(
+    ax: Any, levels: NDArray[np.int_], size: float, gap: float = 3, weight: str = "bold", least: int = 25
+) -> None:
+    """Write names at the front edge of each level's area, so that they do not hide the body.
+
+    Args:
+        ax: matplotlib axes that show the cut.
+        levels: (rows, columns) level numbers, as `Plane.overlay` gives them.
+        size: of the letters, in points.
+        gap: pixels before the area.
+        weight: of the letters.
+        least: pixels that a level needs to be named.
+    """
+    for number in np.unique(levels[levels > 0]):
+        rows, columns = np.nonzero(levels == number)
+        if rows.size < least:
+            continue
+        front = columns <= np.quantile(columns, 0.3)
+        ax.text(
+            float(columns.min()) - gap, float(np.median(rows[front])),
+            "S" if number == SACRUM else level_name(int(number)), color=_bright(level_colour(int(number))),
+            fontsize=size, fontweight=weight, ha="right", va="center",
+        )  # fmt: skip
+
+
+def _bright(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
+    """The colour nearer to white, so that its letters can be read on dark ground."""
+    r, g, b = (0.6 * c / 255.0 + 0.4 for c in rgb)
+    return r, g, b
 
 
 def curved_planes(centres_mm: ArrayLike, scan: Grid, pixel_mm: float = PIXEL_MM) -> tuple[Plane, Plane]:

@@ -22,7 +22,7 @@ from torch import Tensor
 from vertseg.cement.domain import Vertebra, batch, on_site_grid, prepare
 from vertseg.cement.parameters import LEAK_THRESHOLD_ML, InjectionParameters
 from vertseg.cement.plan import InjectionPlan
-from vertseg.cement.routes import CANAL_ROUTES, LABEL_OF_ROUTE, ROUTES
+from vertseg.cement.routes import LABEL_OF_ROUTE, ROUTES
 from vertseg.cement.site import InjectionSite
 from vertseg.cement.stepping import Stepper, step_volumes
 from vertseg.errors import ConfigError
@@ -62,11 +62,6 @@ class Injection:
     def leaks(self) -> dict[str, bool]:
         """Route of `labels.LEAK_ROUTES` -> at least `LEAK_THRESHOLD_ML` outside."""
         return leaks_by_label(self.leaked_ml)
-
-    @property
-    def canal_leak(self) -> bool:
-        """Whether at least `LEAK_THRESHOLD_ML` lies in the spinal canal, by vein or defect."""
-        return sum(self.leaked_ml[r] for r in CANAL_ROUTES) >= LEAK_THRESHOLD_ML
 
     @property
     def any_leak(self) -> bool:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vertseg.cement.parameters import InjectionParameters
 from vertseg.errors import ConfigError
-from vertseg.labels import APPROACHES, VISCOSITIES
+from vertseg.labels import APPROACHES, VISCOSITIES, Approach, Viscosity
 
 Array = NDArray[np.float64]
 
@@ -40,8 +40,8 @@ class InjectionPlan:
     """
 
     volume_ml: float
-    viscosity: Literal["low", "medium", "high"] = "medium"
-    approach: Literal["unipedicular", "bipedicular"] = "unipedicular"
+    viscosity: Viscosity = "medium"
+    approach: Approach = "unipedicular"
     side: Literal["left", "right"] = "right"
 
     def __post_init__(self) -> None:

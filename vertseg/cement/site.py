@@ -21,9 +21,6 @@ TRABECULA_HU: Final = 1400.0
 80 HU 0.06, as histology and micro-CT of healthy and osteoporotic vertebrae do (Hildebrand 1999, JBMR
 14:1167-74: 0.09 +- 0.02 in lumbar vertebrae)."""
 
-SHELL_MM: Final = 2.0
-"""Depth of the expected shell in which a scan shows cortex."""
-
 GAS_HU: Final = -120.0
 """Below this, the inside of a body is gas."""
 

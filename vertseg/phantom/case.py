@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +25,11 @@ from vertseg.labels import (
 )
 from vertseg.phantom.contact_sheet import draw_tile
 from vertseg.phantom.files import label_path, pathology, truth_path, write_scan
+from vertseg.phantom.injection_site import injection_site
 from vertseg.phantom.leak import draw_plan, injected, leak_array
 from vertseg.phantom.patient.anatomy import draw_anatomy
-from vertseg.phantom.render import render_scan
+from vertseg.phantom.render import render_acquired
+from vertseg.phantom.scanner.acquisition import acquire
 from vertseg.phantom.types import Anatomy, PhantomScan, PhantomVertebra, ScanConfig, VertebraShape
 
 INJECTED_LEVELS: Final = (*THORACIC[3:], T13, *LUMBAR)
@@ -70,8 +73,8 @@ def make_case(folder: Path, spec: CaseSpec) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     config = spec.config
-    scan = render_scan(spec.scan_seed, config)
     anatomy = draw_anatomy(spec.scan_seed, config)
+    scan = render_acquired(anatomy, acquire(anatomy, config), config.device)
     shapes = {shape.level: shape for shape in anatomy.vertebrae}
     rows = {v.level: leak_row(scan, v, (anatomy, shapes[v.level])) for v in injectable(scan, anatomy)}
     image = folder / f"{spec.name}.nii.gz"
@@ -86,7 +89,7 @@ def leak_row(
     """One drawn injection into a vertebra and where it leaked: cells of `LEAK_COLUMNS` but for the case."""
     rng = np.random.default_rng([scan.seed, 11, truth.level])
     plan = draw_plan(rng)
-    injection = injected(*drawn, plan, int(rng.integers(2**31)))
+    injection = injected(drawn[1], partial(injection_site, *drawn), plan, int(rng.integers(2**31)))
     leaks = leak_array(injection)
     leaked_ml = {} if injection is None else injection.leaked_ml
     return {

@@ -3,15 +3,15 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.io.atomic import atomic_path
-from vertseg.labels import SACRUM, level_colour, level_name
+from vertseg.labels import level_name
 from vertseg.phantom.types import PhantomScan
-from vertseg.planes import Plane, curved_planes
+from vertseg.planes import Plane, curved_planes, name_levels
 
 TILE_SHAPE: Final = (280, 330)
 """Rows and columns of a tile."""
@@ -44,7 +44,7 @@ def draw_tile(scan: PhantomScan, title: str, path: Path) -> None:
         ax.imshow(picture, interpolation="bilinear", aspect="equal")
         ax.set_axis_off()
         if side == 0:
-            _name_levels(ax, levels)
+            name_levels(ax, levels, 5.5, gap=2, weight="normal", least=1)
     names = [level_name(v.level) for v in scan.vertebrae]
     span = f"{names[0]}-{names[-1]}" if names else "no vertebra"
     figure.text(0.02, 0.985, f"{title}  {span}", color="white", fontsize=7.5, va="top")
@@ -61,18 +61,6 @@ def _planes(scan: PhantomScan) -> tuple[Plane, Plane]:
     if height_mm <= rows:
         return planes
     return curved_planes(centres, scan.hu.grid, height_mm / rows)
-
-
-def _name_levels(ax: Any, levels: NDArray[np.int_]) -> None:
-    for number in np.unique(levels[levels > 0]):
-        rows, columns = np.nonzero(levels == number)
-        name = "S" if number == SACRUM else level_name(int(number))
-        red, green, blue = (0.6 * c / 255 + 0.4 for c in level_colour(int(number)))
-        front = columns <= np.quantile(columns, 0.3)
-        ax.text(
-            float(columns.min()) - 2, float(np.median(rows[front])), name,
-            color=(red, green, blue), fontsize=5.5, ha="right", va="center",
-        )  # fmt: skip
 
 
 def write_contact_sheet(tiles: Sequence[Path], path: Path) -> list[Path]:

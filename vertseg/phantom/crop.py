@@ -9,12 +9,11 @@ import torch.nn.functional as F
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from vertseg.cement.injection import inject as inject_plan
 from vertseg.cement.site import InjectionSite
 from vertseg.labels import CERVICAL, FINDINGS, LUMBAR, THORACIC, LocateClass
 from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.injection_site import injection_site
-from vertseg.phantom.leak import draw_plan, leak_array, plan_array
+from vertseg.phantom.leak import draw_plan, injected, leak_array, plan_array
 from vertseg.phantom.pathology.sickness import redrawn
 from vertseg.phantom.patient.anatomy import draw_anatomy
 from vertseg.phantom.render import paint_patient
@@ -114,10 +113,7 @@ def developed_crop(
     findings = sheet.findings * mine
     findings[FINDINGS.index("cement")] = (sheet.cement_level == target.level).to(torch.uint8)
     plan = draw_plan(rng)
-    draw = int(rng.integers(2**31)) if site is not None else 0
-    injection = (
-        None if site is None or target.cement is not None else inject_plan([site()], [plan], [draw])[0]
-    )
+    injection = None if site is None else injected(target, site, plan, int(rng.integers(2**31)))
     marker = _marker(canvas, sheet, target.level, rng)
     return ExamineCrop(
         image.float().cpu().numpy(), tissue.cpu().numpy(), marker.cpu().numpy(), findings.cpu().numpy(),

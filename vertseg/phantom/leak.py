@@ -1,5 +1,6 @@
 """Drawn injections into drawn vertebrae, and where they leak by the simulator of `vertseg.cement`."""
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 import numpy as np
@@ -7,15 +8,13 @@ import numpy.typing as npt
 
 from vertseg.cement.injection import Injection, inject
 from vertseg.cement.plan import InjectionPlan
+from vertseg.cement.site import InjectionSite
 from vertseg.labels import APPROACHES, LEAK_ROUTES, VISCOSITIES
-from vertseg.phantom.injection_site import injection_site
-from vertseg.phantom.types import Anatomy, VertebraShape
+from vertseg.phantom.types import VertebraShape
 
 VOLUME_ML: Final = (1.0, 8.0)
 """Range of drawn volumes: wider than practice, so that a plan's whole range is learned."""
 
-_VISCOSITY: Final[tuple[Literal["low", "medium", "high"], ...]] = ("low", "medium", "high")
-_APPROACH: Final[tuple[Literal["unipedicular", "bipedicular"], ...]] = ("unipedicular", "bipedicular")
 _SIDE: Final[tuple[Literal["left", "right"], ...]] = ("left", "right")
 
 
@@ -23,8 +22,8 @@ def draw_plan(rng: np.random.Generator) -> InjectionPlan:
     """A plan with volume, viscosity, approach and side drawn evenly."""
     return InjectionPlan(
         float(rng.uniform(*VOLUME_ML)),
-        _VISCOSITY[int(rng.integers(len(_VISCOSITY)))],
-        _APPROACH[int(rng.integers(len(_APPROACH)))],
+        VISCOSITIES[int(rng.integers(len(VISCOSITIES)))],
+        APPROACHES[int(rng.integers(len(APPROACHES)))],
         _SIDE[int(rng.integers(len(_SIDE)))],
     )
 
@@ -36,23 +35,22 @@ def plan_array(plan: InjectionPlan) -> npt.NDArray[np.float32]:
 
 
 def injected(
-    anatomy: Anatomy, shape: VertebraShape, plan: InjectionPlan, seed: int, device: str = "cpu"
+    shape: VertebraShape, site: Callable[[], InjectionSite], plan: InjectionPlan, seed: int
 ) -> Injection | None:
     """What a plan does to one vertebra; None where it holds cement already.
 
     Args:
-        anatomy: the patient.
         shape: the vertebra.
+        site: makes its site, drawn or from a label map; only called where something is injected.
         plan: the injection.
         seed: draws what no scan shows: veins, the operator's error, the batch of cement.
-        device: torch device.
 
     Raises:
         InputError: the vertebra has no body (the atlas).
     """
     if shape.cement is not None:
         return None
-    return inject([injection_site(anatomy, shape, device=device)], [plan], [seed])[0]
+    return inject([site()], [plan], [seed])[0]
 
 
 def leak_array(injection: Injection | None) -> npt.NDArray[np.float32]:

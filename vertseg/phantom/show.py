@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.io.atomic import atomic_path
-from vertseg.labels import FINDING_COLOURS, SACRUM, level_colour, level_name
+from vertseg.labels import FINDING_COLOURS, level_name
 from vertseg.phantom.files import pathology
 from vertseg.phantom.types import PhantomScan, PhantomVertebra
-from vertseg.planes import Plane, curved_planes, upright_axial
+from vertseg.planes import Plane, curved_planes, name_levels, upright_axial
 
 WINDOWS_HU: Final = {"bone": (-450.0, 1050.0), "soft tissue": (-160.0, 240.0)}
 """Low and high end of the windows that radiologists read bone (300 / 1500) and abdomen (40 / 400) in."""
@@ -60,7 +60,7 @@ def draw_phantom(scan: PhantomScan, path: Path) -> None:
         picture = plane.grey(scan.hu, WINDOWS_HU["bone"])
         levels = plane.overlay(picture, scan.level, scan.findings)
         _show(row[2], plane, picture, "labels")
-        _name_levels(row[2], levels)
+        name_levels(row[2], levels, 8)
     _write_title(figure, scan)
     figure.tight_layout(rect=(0, 0, 1, 1 - 0.9 / figure.get_figheight()), pad=0.4)
     with atomic_path(path) as partial:
@@ -94,20 +94,6 @@ def _show(ax: Any, plane: Plane, picture: NDArray[Any], title: str) -> None:
     places = ((5, rows / 2), (columns - 5, rows / 2), (columns / 2, 6), (columns / 2, rows - 6))
     for text, (x, y) in zip((left, right, top, bottom), places, strict=True):
         ax.text(x, y, text, color="#d0d0d0", fontsize=8, ha="center", va="center")
-
-
-def _name_levels(ax: Any, levels: NDArray[np.int_]) -> None:
-    for number in np.unique(levels[levels > 0]):
-        rows, columns = np.nonzero(levels == number)
-        if rows.size < 25:
-            continue
-        colour = 0.6 * np.array(level_colour(int(number))) / 255 + 0.4
-        name = "S" if number == SACRUM else level_name(int(number))
-        front = columns <= np.quantile(columns, 0.3)
-        ax.text(
-            float(columns.min()) - 3, float(np.median(rows[front])), name,
-            color=colour, fontsize=8, fontweight="bold", ha="right", va="center",
-        )  # fmt: skip
 
 
 def _write_title(figure: Any, scan: PhantomScan) -> None:

@@ -10,6 +10,25 @@ TILE = 64
 """Voxels along each side of the tile."""
 
 
+def filtered_tile(grain_mm: tuple[float, ...], spacing_mm: tuple[float, ...], seed: int) -> Tensor:
+    """Periodic Gaussian noise (`TILE`, `TILE`, `TILE`) of zero mean and unit variance, on the CPU.
+
+    Args:
+        grain_mm: (3,) standard deviations of the smoothing kernel along the grid's axes.
+        spacing_mm: (3,) voxel edges.
+        seed: of the noise.
+    """
+    white = torch.randn((TILE, TILE, TILE), generator=torch.Generator().manual_seed(seed))
+    response = torch.ones(1)
+    for axis, (grain, spacing) in enumerate(zip(grain_mm, spacing_mm, strict=True)):
+        frequency = torch.fft.rfftfreq(TILE) if axis == 2 else torch.fft.fftfreq(TILE)
+        shape = [1, 1, 1]
+        shape[axis] = len(frequency)
+        response = response * torch.exp(-2.0 * (np.pi * frequency * grain / spacing) ** 2).reshape(shape)
+    tile: Tensor = torch.fft.irfftn(torch.fft.rfftn(white) * response, s=white.shape)
+    return (tile - tile.mean()) / tile.std().clamp_min(1e-6)
+
+
 class NoiseTile:
     """Gaussian texture of unit variance with a correlation length along each axis of the grid.
 
@@ -20,17 +39,8 @@ class NoiseTile:
     """
 
     def __init__(self, canvas: Canvas, grain_mm: tuple[float, float, float], seed: int) -> None:
-        generator = torch.Generator().manual_seed(seed % (2**31))
-        white = torch.randn((TILE, TILE, TILE), generator=generator)
-        response = torch.ones(1)
-        for axis, (grain, spacing) in enumerate(zip(grain_mm, canvas.grid.spacing_mm, strict=True)):
-            frequency = torch.fft.rfftfreq(TILE) if axis == 2 else torch.fft.fftfreq(TILE)
-            gain = torch.exp(-2.0 * (np.pi * frequency * grain / spacing) ** 2)
-            shape = [1, 1, 1]
-            shape[axis] = len(gain)
-            response = response * gain.reshape(shape)
-        tile: Tensor = torch.fft.irfftn(torch.fft.rfftn(white) * response, s=white.shape)
-        self._tile: Tensor = ((tile - tile.mean()) / tile.std().clamp_min(1e-6)).to(canvas.device)
+        tile = filtered_tile(grain_mm, canvas.grid.spacing_mm, seed % (2**31))
+        self._tile: Tensor = tile.to(canvas.device)
 
     def at(self, box: Box, roll: int) -> Tensor:
         """The texture at a box's voxels; `roll` shifts it, so that neighbours differ."""

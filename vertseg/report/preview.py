@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vertseg.inference.findings import Findings
-from vertseg.labels import FINDING_COLOURS, LEVEL_NAMES, SACRUM, level_colour, level_name
-from vertseg.planes import Plane
+from vertseg.labels import FINDING_COLOURS, LEVEL_NAMES
+from vertseg.planes import Plane, name_levels
 from vertseg.report.planes import axial_plane, column_planes, worst
 from vertseg.volume import Volume
 
@@ -55,30 +54,10 @@ def _draw(plane: Plane, ax: "Axes", findings: Findings, scan: Volume, reference:
         for number in np.unique(drawn[drawn > 0]):
             if int(number) in LEVEL_NAMES:
                 ax.contour(drawn == number, levels=[0.5], colors="white", linewidths=0.8)
-    _name_levels(ax, levels)
+    name_levels(ax, levels, 10)
     ax.set_title(plane.title, color="white", fontsize=11)
     _name_edges(ax, plane, picture.shape)
     ax.set_axis_off()
-
-
-def _name_levels(ax: "Axes", levels: NDArray[np.int_]) -> None:
-    """Names at the front edge of each level's area, so that they do not hide the body."""
-    for number in np.unique(levels[levels > 0]):
-        rows, columns = np.nonzero(levels == number)
-        if rows.size < 25:
-            continue
-        name = level_name(int(number)) if int(number) != SACRUM else "S"
-        front = columns <= np.quantile(columns, 0.3)
-        ax.text(
-            float(columns.min()) - 3, float(np.median(rows[front])), name,
-            color=_bright(level_colour(int(number))), fontsize=10, fontweight="bold", ha="right", va="center",
-        )  # fmt: skip
-
-
-def _bright(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
-    """The colour nearer to white, so that its letters can be read on dark ground."""
-    r, g, b = (0.6 * c / 255.0 + 0.4 for c in rgb)
-    return r, g, b
 
 
 def _name_edges(ax: "Axes", plane: Plane, shape: tuple[int, ...]) -> None:

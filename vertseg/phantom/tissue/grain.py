@@ -7,23 +7,12 @@ import torch
 from torch import Tensor
 
 from vertseg.phantom.canvas import Box, Canvas
-
-TILE: int = 64
-"""Voxels along each side of the tile."""
+from vertseg.phantom.texture import TILE, filtered_tile
 
 
 @lru_cache(maxsize=16)
 def _tile(grain_mm: tuple[float, ...], spacing_mm: tuple[float, ...], device: str) -> Tensor:
-    white = torch.randn((TILE, TILE, TILE), generator=torch.Generator().manual_seed(40))
-    response = torch.ones(1)
-    for axis, (grain, spacing) in enumerate(zip(grain_mm, spacing_mm, strict=True)):
-        frequency = torch.fft.rfftfreq(TILE) if axis == 2 else torch.fft.fftfreq(TILE)
-        shape = [1, 1, 1]
-        shape[axis] = len(frequency)
-        response = response * torch.exp(-2.0 * (np.pi * frequency * grain / spacing) ** 2).reshape(shape)
-    tile: Tensor = torch.fft.irfftn(torch.fft.rfftn(white) * response, s=white.shape)
-    even: Tensor = (tile - tile.mean()) / tile.std()
-    return even.to(device)
+    return filtered_tile(grain_mm, spacing_mm, 40).to(device)
 
 
 class Grain:
