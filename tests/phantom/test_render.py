@@ -133,25 +133,3 @@ def test_command_writes_image_labels_and_truth(tmp_path: Path) -> None:
     l3 = next(v for v in truth["vertebrae"] if v["level"] == "L3")
     # The shell is half a voxel thick here, so that the mask tells the area roughly.
     assert l3["wall_defect_mm2"] == pytest.approx(wall.sum() * 64 / WALL_SHELL_MM, rel=0.6)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "word"),
-    [
-        (["o.nii.gz", "--spacing", "1,2"], "three numbers"),
-        (["o.nii.gz", "--spacing", "0,1,1"], "between"),
-        (["o.png"], "nii"),
-        (["o.nii.gz", "--seed", "-1"], "seed"),
-    ],
-)
-def test_command_refuses_in_a_sentence(
-    arguments: list[str],
-    word: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["phantom", "scan", *arguments]) == 2
-    assert word in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
