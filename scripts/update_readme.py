@@ -39,7 +39,8 @@ def phantom_lines(result: dict[str, Any]) -> list[str]:
     means, targets = result["means"], result["targets"]
     first, last = result["seeds"]
     lines = [
-        f"| {result['scans']} phantom scans, seeds {first}-{last} (never trained on) | mean | target |",
+        f"| {result['scans']} phantom scans, seeds {first}-{last} (never trained on), appearance "
+        f"{result['appearance']:g} | mean | target |",
         "|---|---|---|",
     ]
     for title, key in PHANTOM_ROWS:
@@ -65,7 +66,12 @@ def real_lines(result: dict[str, Any]) -> list[str]:
 def block() -> str:
     """The text between the markers."""
     parts: list[str] = []
-    for name, lines in (("phantoms.json", phantom_lines), ("real_lumbar.json", real_lines)):
+    files = (
+        ("phantoms.json", phantom_lines),
+        ("phantoms_redrawn_appearance.json", phantom_lines),
+        ("real_lumbar.json", real_lines),
+    )
+    for name, lines in files:
         path = EVALUATION / name
         if path.exists():
             parts.append("\n".join(lines(json.loads(path.read_text()))))
