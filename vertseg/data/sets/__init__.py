@@ -1,0 +1,1 @@
+"""Adapters of labelled data sets in their public layouts."""

@@ -1,0 +1,52 @@
+"""What an adapter finds in a public data set: cases, their scans, and how to read their labels."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vertseg.volume import Volume
+
+Split = Literal["training", "validation", "test"]
+
+
+@dataclass(frozen=True, eq=False)
+class CaseLabels:
+    """Label maps of one scan, each on the scan's own grid.
+
+    Attributes:
+        level: VerSe numbers (`vertseg.labels`).
+        tissue: `labels.LocateClass` numbers; None where the set does not tell parts and other bone apart.
+        findings: mask by name of `labels.FINDINGS`, for those that are annotated (an empty mask: there is none).
+    """
+
+    level: Volume
+    tissue: Volume | None = None
+    findings: Mapping[str, Volume] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class FoundCase:
+    """One scan of a data set as it lies on disk.
+
+    Attributes:
+        name: unique in the set; what a leak table calls it.
+        patient: scans of one patient never fall into different parts.
+        image: NIfTI file or DICOM folder that `vertseg.io.read_scan` reads.
+        annotated: subset of `data.cases.ANNOTATIONS`.
+        read_labels: labels in vertseg's numbers on the grid of the scan that it is given; raises InputError with
+            the file's name where they cannot be read or lie on another grid.
+        in_place: files that already are what an index wants ("level", "tissue" or a finding's name); what is not
+            here is converted and written beside the index.
+        split: the part that the set's makers put it in; None where they did not.
+        problems: what is wrong with it already by its files, as sentences.
+    """
+
+    name: str
+    patient: str
+    image: Path
+    annotated: frozenset[str]
+    read_labels: Callable[[Volume], CaseLabels]
+    in_place: Mapping[str, Path] = field(default_factory=dict)
+    split: Split | None = None
+    problems: tuple[str, ...] = ()
