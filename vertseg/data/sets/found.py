@@ -18,11 +18,13 @@ class CaseLabels:
         level: VerSe numbers (`vertseg.labels`).
         tissue: `labels.LocateClass` numbers; None where the set does not tell parts and other bone apart.
         findings: mask by name of `labels.FINDINGS`, for those that are annotated (an empty mask: there is none).
+        problems: what only the reading showed, as sentences (masks that overlap, a gap in the column).
     """
 
     level: Volume
     tissue: Volume | None = None
     findings: Mapping[str, Volume] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
