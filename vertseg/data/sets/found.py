@@ -25,6 +25,7 @@ class CaseLabels:
             beside the masks; only compared with the masks.
         organs_mm: (3,) centres in world RAS mm of the organs in `data.sets.sides.SIDES` that the set labels; they
             give a left-right flip away.
+        problems: what only the reading showed, as sentences (masks that overlap, a gap in the column).
     """
 
     level: Volume
@@ -32,6 +33,7 @@ class CaseLabels:
     findings: Mapping[str, Volume] = field(default_factory=dict)
     centres_mm: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
     organs_mm: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
