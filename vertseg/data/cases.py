@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.data.cache import Arrays, locate_arrays
+from vertseg.data.sets.grids import grid_difference
 from vertseg.data.targets import centres_from_labels
 from vertseg.errors import ConfigError, InputError
 from vertseg.io import read_labels, read_scan
@@ -213,5 +214,6 @@ def case_labels(path: Path, image: Volume) -> Volume:
     """
     labels = read_labels(path)
     if not labels.grid.matches(image.grid):
-        raise InputError(f"{path} does not lie on its image's grid; resample the labels to the image.")
+        how = grid_difference(image.grid, labels.grid) or "it is moved by a part of a voxel"
+        raise InputError(f"{path} does not lie on its image's grid: {how}; resample the labels to the image.")
     return labels

@@ -2,6 +2,8 @@
 
 import difflib
 import importlib
+import inspect
+import itertools
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +23,17 @@ SETS: Final[dict[str, str]] = {
 """Name of a set -> its layout in words. The module is named like the set, with `_` for `-`."""
 
 
-def find_cases(name: str, source: Path) -> list[FoundCase]:
+def find_cases(name: str, source: Path, mapping: Path | None = None) -> list[FoundCase]:
     """Cases of a set below `source`, in the order of their names.
 
+    Args:
+        name: of the set.
+        source: the folder (or file) that the set lies in.
+        mapping: what labels of unknown names stand for, for the sets whose labels have names.
+
     Raises:
-        ConfigError: no set has this name.
-        InputError: the source does not exist, or holds nothing in the set's layout.
+        ConfigError: no set has this name, or it takes no mapping.
+        InputError: the source does not exist, holds nothing in the set's layout, or two cases have one name.
     """
     if name not in SETS:
         near = difflib.get_close_matches(name, SETS, n=1, cutoff=0.0)[0]
@@ -34,7 +41,15 @@ def find_cases(name: str, source: Path) -> list[FoundCase]:
     if not source.exists():
         raise InputError(f"'{source}' does not exist; give the folder that the set was unpacked into.")
     adapter = importlib.import_module(f"vertseg.data.sets.{name.replace('-', '_')}")
-    cases: list[FoundCase] = adapter.find_cases(source)
+    options: dict[str, Path] = {} if mapping is None else {"mapping": mapping}
+    if options and "mapping" not in inspect.signature(adapter.find_cases).parameters:
+        raise ConfigError(f"{name} has labels of fixed numbers and takes no --mapping; leave it out.")
+    cases: list[FoundCase] = sorted(adapter.find_cases(source, **options), key=lambda case: case.name)
     if not cases:
         raise InputError(f"'{source}' holds no case of {name} ({SETS[name]}); check the folder.")
-    return sorted(cases, key=lambda case: case.name)
+    for first, second in itertools.pairwise(cases):
+        if first.name == second.name:
+            raise InputError(
+                f"'{first.image}' and '{second.image}' have one name, '{first.name}'; rename one."
+            )
+    return cases
