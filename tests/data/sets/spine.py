@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from vertseg.labels import LocateClass
+from vertseg.labels import COCCYX, SACRUM, LocateClass
 
 SPACING_MM = 3.0
 STEP = 10
@@ -38,8 +38,12 @@ def drawn_spine(levels: tuple[int, ...] = (19, 20, 21, 22, 23), seed: int = 0) -
         wide = 4 + place // 2
         body = np.s_[20 - wide : 20 + wide, 22:32, top - 8 : top]
         posterior = np.s_[18:22, 10:22, top - 6 : top - 2]
-        for box, part, value in ((body, LocateClass.BODY, BODY_HU), (posterior, LocateClass.POSTERIOR, POSTERIOR_HU)):
-            level[box], tissue[box], hu[box] = number, part, value
+        for box, part, value in (
+            (body, LocateClass.BODY, BODY_HU),
+            (posterior, LocateClass.POSTERIOR, POSTERIOR_HU),
+        ):
+            level[box], hu[box] = number, value
+            tissue[box] = LocateClass.SACRUM if number in (SACRUM, COCCYX) else part
         middles[number] = np.array([19.5, 26.5, top - 4.5])
     hu += np.random.default_rng(seed).normal(0, 15, shape)
     return Spine(np.clip(np.rint(hu), -1024, 3071).astype(np.int16), level, tissue, middles)
@@ -73,11 +77,14 @@ def save_verse(
     shape = spine.hu.shape
     matrix[1, 0], matrix[2, 1], matrix[0, 2], matrix[3, 3] = -SPACING_MM, -SPACING_MM, SPACING_MM, 1
     matrix[1, 3], matrix[2, 3] = SPACING_MM * (shape[1] - 1), SPACING_MM * (shape[2] - 1)
-    order = lambda array: array.transpose(1, 2, 0)[::-1, ::-1]  # noqa: E731
-    save(root / "rawdata" / subject / f"{stem}_ct.nii.gz", order(spine.hu), matrix)
+    save(root / "rawdata" / subject / f"{stem}_ct.nii.gz", _pir(spine.hu), matrix)
     folder = root / "derivatives" / subject
-    save(folder / f"{stem}_seg-vert_msk.nii.gz", order(spine.level if level is None else level), matrix)
+    save(folder / f"{stem}_seg-vert_msk.nii.gz", _pir(spine.level if level is None else level), matrix)
     entries: list[dict[str, Any]] = [{"direction": ["P", "I", "R"]}]
     for number, (x, y, z) in spine.middles.items():
         entries.append({"label": number, "X": shape[1] - 1 - y, "Y": shape[2] - 1 - z, "Z": x})
     (folder / f"{stem}_{centroids}_ctd.json").write_text(json.dumps(entries))
+
+
+def _pir(array: NDArray[Any]) -> NDArray[Any]:
+    return array.transpose(1, 2, 0)[::-1, ::-1]

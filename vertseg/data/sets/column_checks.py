@@ -33,6 +33,7 @@ _SKIPPED: Final = 1.5
 _OPTIONAL: Final = (T13, LUMBAR[-1])
 _MAY_BE_ABSENT: Final = (THORACIC[-1], LUMBAR[4])
 """Eleven thoracic or four lumbar vertebrae are legal."""
+_WHOLE_SHARE: Final = 0.5
 _CENTRE_MM: Final = 10.0
 _MANY: Final = 3
 _FOR_TREND: Final = 4
@@ -45,11 +46,14 @@ class Column:
     Attributes:
         centres_mm: (3,) centre of the largest piece in world RAS mm, by level number from head to foot.
         ml: its volume, by level number.
+        remnants: levels of which the border of the scan leaves less than half of what the others measure; the
+            tip of a process alone may lie below the next vertebra's middle.
         problems: numbers that are not known, and levels in several places.
     """
 
     centres_mm: dict[int, NDArray[np.float64]]
     ml: dict[int, float]
+    remnants: frozenset[int]
     problems: tuple[Problem, ...]
 
     @property
@@ -69,17 +73,20 @@ def column_of(level: Volume) -> Column:
         sentence = (
             f"The level map holds the numbers {unknown[:10]}, which are no levels (VerSe's are 1 to 28)."
         )
-        return Column({}, {}, (error("numbers", sentence),))
+        return Column({}, {}, frozenset(), (error("numbers", sentence),))
     thin = thinned(level)
     pieces = cc3d.connected_components(thin.array.astype(np.uint8), connectivity=26)
     statistics = cc3d.statistics(pieces)
     voxel_ml = thin.grid.voxel_volume_mm3 / 1000
     found: dict[int, list[tuple[float, NDArray[np.float64]]]] = {}
+    cut = set()
     for piece, box in enumerate(statistics["bounding_boxes"]):
         if piece:
             number = int(thin.array[box][pieces[box] == piece][0])
             place = thin.grid.world(statistics["centroids"][piece])
             found.setdefault(number, []).append((float(statistics["voxel_counts"][piece]) * voxel_ml, place))
+            if any(s.start == 0 or s.stop == n for s, n in zip(box, thin.array.shape, strict=True)):
+                cut.add(number)
     centres, volumes, problems = {}, {}, []
     for number in sorted(found, key=column_position):
         (ml, centre), *others = sorted(found[number], key=lambda piece: -piece[0])
@@ -87,7 +94,9 @@ def column_of(level: Volume) -> Column:
         problems += _far_pieces(number, centre, others)
     if not any(number in VERTEBRA_LEVELS for number in found):
         problems.append(error("empty", "The level map shows no vertebra."))
-    return Column(centres, volumes, tuple(problems))
+    half = _WHOLE_SHARE * float(np.median(list(volumes.values()))) if volumes else 0.0
+    remnants = frozenset(number for number in cut if volumes[number] < half)
+    return Column(centres, volumes, remnants, tuple(problems))
 
 
 def _far_pieces(
@@ -111,8 +120,8 @@ def _far_pieces(
 
 
 def check_order(column: Column) -> list[Problem]:
-    """Levels must follow each other from head to foot."""
-    levels = list(column.centres_mm)
+    """Levels must follow each other from head to foot; what the border has left of one does not count."""
+    levels = [number for number in column.centres_mm if number not in column.remnants]
     heights = np.array([column.centres_mm[n][2] for n in levels])
     steps = heights[:-1] - heights[1:]
     wrong = np.flatnonzero(steps < -_STEP_MM)

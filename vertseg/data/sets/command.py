@@ -5,19 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from vertseg.data.sets.names import SETS
 from vertseg.errors import ConfigError
 
-_SETS = """data sets:
-  verse             VerSe 2019 and 2020: rawdata and derivatives, or the challenge's folders
-  ctspine1k         CTSpine1K: volumes, labels and data_split.txt
-  totalsegmentator  TotalSegmentator v2: a folder of masks per case
-  spine-mets        Spine-Mets-CT-SEG from TCIA: DICOM CT and DICOM SEG
-  nnunet            nnU-Net raw: imagesTr, labelsTr and dataset.json
-  decathlon         Medical Segmentation Decathlon: dataset.json
-  cohort            what vertseg phantom cohort wrote, or any folder with an index.json
-  folder            your own scans: a CSV with a row per scan, or a folder that holds cases.csv; columns image, level
-                    (needed), tissue, lytic_lesion, sclerotic_lesion, posterior_wall_defect, cement (a mask, or none),
-                    annotated (sacrum, other_bone), case, patient, split
+_NOTES = """
+A table of own scans (folder) has the columns image and level, and may have tissue, lytic_lesion, sclerotic_lesion,
+posterior_wall_defect and cement (a mask, or none), annotated (sacrum, other_bone), case, patient and split.
 
 Beside INDEX.json lie INDEX_report.json (what is wrong, case by case) and INDEX_labels/ (converted labels, and what
 is finished: the same command goes on after a stop). Exit status 0 with warnings; 2 when nothing is usable, and with
@@ -27,7 +20,8 @@ is finished: the same command goes on after a stop). Exit status 0 with warnings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `vertseg prepare`."""
     parser.description = "Make a labelled data set ready to train on, and say what is wrong with it."
-    parser.epilog = _SETS
+    sets = "\n".join(f"  {name:17} {layout}" for name, layout in SETS.items())
+    parser.epilog = f"data sets:\n{sets}\n{_NOTES}"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("name", metavar="NAME", help="data set, see below")
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder that the set was unpacked into")

@@ -193,7 +193,7 @@ def _write_labels(path: Path, array: np.ndarray[Any, Any], scan: Scan) -> None:
 
 def _voxels_sha256(volume: Volume) -> str:
     digest = hashlib.sha256(repr(volume.array.shape).encode())
-    digest.update(np.ascontiguousarray(volume.array))
+    digest.update(np.ascontiguousarray(volume.array).data)
     return digest.hexdigest()
 
 

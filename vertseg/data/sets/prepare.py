@@ -103,10 +103,10 @@ def write_index(request: Request, report: Report) -> None:
     """
     errors = report.errors()
     if not report.usable or (request.strict and errors):
-        case, first = errors[0]
+        place, first = errors[0]
         count = f"{len(report.cases) - len(report.usable)} of {len(report.cases)} cases are left out"
         raise InputError(
-            f"No index was written: {count}; the first error is '{f'{case}: ' if case else ''}{first.sentence}' All "
+            f"No index was written: {count}; the first error is '{f'{place}: ' if place else ''}{first.sentence}' All "
             f"are in '{request.report}'."
         )
     content: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}

@@ -5,22 +5,10 @@ import importlib
 import inspect
 import itertools
 from pathlib import Path
-from typing import Final
 
 from vertseg.data.sets.found import FoundCase
+from vertseg.data.sets.names import SETS
 from vertseg.errors import ConfigError, InputError
-
-SETS: Final[dict[str, str]] = {
-    "verse": "VerSe 2019 and 2020: rawdata and derivatives, or the challenge's folders",
-    "ctspine1k": "CTSpine1K: volumes, labels and data_split.txt",
-    "totalsegmentator": "TotalSegmentator v2: a folder of masks per case",
-    "spine-mets": "Spine-Mets-CT-SEG from TCIA: DICOM CT and DICOM SEG",
-    "nnunet": "nnU-Net raw: imagesTr, labelsTr and dataset.json",
-    "decathlon": "Medical Segmentation Decathlon: dataset.json with a list of pairs",
-    "cohort": "what vertseg phantom cohort wrote, or any folder with an index.json",
-    "folder": "a CSV with a row per scan, or a folder that holds cases.csv",
-}
-"""Name of a set -> its layout in words. The module is named like the set, with `_` for `-`."""
 
 
 def find_cases(name: str, source: Path, mapping: Path | None = None) -> list[FoundCase]:

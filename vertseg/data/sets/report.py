@@ -1,7 +1,7 @@
 """What `vertseg prepare` found, as JSON and as a table on the terminal."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from vertseg import __version__
 from vertseg.data.sets.conversion import PreparedCase
 from vertseg.data.sets.found import Split
-from vertseg.data.sets.problems import Problem
+from vertseg.data.sets.problems import Problem, warning
 from vertseg.data.sets.splits import Shares
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Report:
 
     def problems(self) -> list[tuple[str, Problem]]:
         """Case and problem, errors first; those of the leak table have no case."""
-        found = [("", problem) for problem in self.leak_table]
+        found = [("", problem) for problem in (*self.leak_table, *self._empty_parts())]
         found += [(case.case, problem) for case in self.cases for problem in case.problems]
         return sorted(found, key=lambda pair: pair[1].severity)
 
@@ -74,6 +74,14 @@ class Report:
             "leak_table": [problem.plain() for problem in self.leak_table],
             "cases": [self._case(case) for case in self.cases],
         }
+
+    def _empty_parts(self) -> Iterator[Problem]:
+        for part in ("training", "validation"):
+            if self.usable and part not in self.parts.values():
+                yield warning(
+                    "split",
+                    f"No patient is under {part}, and vertseg train needs one there; give more patients or other shares.",
+                )
 
     def _part(self, part: Split) -> dict[str, int]:
         mine = [case for case, own in self.parts.items() if own == part]
