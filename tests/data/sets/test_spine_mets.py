@@ -72,7 +72,7 @@ def _segmentation(
     return hd.seg.Segmentation(
         source_images=_slices(scan),
         pixel_array=pixels,
-        segmentation_type="BINARY",
+        **({"segmentation_type": "BINARY"} | kwargs),
         segment_descriptions=[_segment(n, name, name) for n, name in enumerate(names, start=1)],
         series_instance_uid=f"{scan.tags['StudyInstanceUID']}.300",
         series_number=300,
@@ -83,7 +83,6 @@ def _segmentation(
         software_versions="1",
         device_serial_number="1",
         series_description="Spine Segmentation",
-        **kwargs,
     )
 
 
@@ -151,8 +150,21 @@ def _frames_in_disorder(scan: SmallScan) -> Any:
     return segmentation
 
 
+def _label_map(scan: SmallScan) -> Any:
+    return _segmentation(scan, _drawn().transpose(2, 1, 0), segmentation_type="LABELMAP")
+
+
+def _fractional(scan: SmallScan) -> Any:
+    """Certain to 0.6 where the segments are and to 0.4 everywhere else."""
+    masks = np.stack([_drawn() == 1, _drawn() == 2], axis=-1)
+    fractions = np.where(masks, 0.6, 0.4).transpose(2, 1, 0, 3)
+    return _segmentation(scan, fractions, segmentation_type="FRACTIONAL")
+
+
 @pytest.mark.parametrize("turned", [False, True], ids=["straight", "oblique"])
-@pytest.mark.parametrize("make", [_plain, _other_way_round, _part_of_the_grid, _frames_in_disorder])
+@pytest.mark.parametrize(
+    "make", [_plain, _other_way_round, _part_of_the_grid, _frames_in_disorder, _label_map, _fractional]
+)
 def test_frames_come_to_their_place_voxel_for_voxel(
     tmp_path: Path, make: Callable[[SmallScan], Any], turned: bool
 ) -> None:

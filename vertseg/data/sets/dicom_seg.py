@@ -41,6 +41,8 @@ def segment_names(dataset: Any) -> dict[int, tuple[str, ...]]:
     """
     names = {}
     for segment in dataset.get("SegmentSequence") or []:
+        if int(segment.SegmentNumber) == 0:
+            continue  # a label map's background
         kinds = segment.get("SegmentedPropertyTypeCodeSequence") or []
         codes = [_NAME_OF_CODE.get(str(kind.get("CodeValue"))) for kind in kinds]
         meanings = [str(kind.get("CodeMeaning") or "") for kind in kinds]
