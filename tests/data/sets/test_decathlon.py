@@ -42,6 +42,7 @@ def test_numbers_become_levels_voxel_for_voxel(tmp_path: Path, affine: NDArray[n
     cases = find_cases(source)
     assert [case.name for case in cases] == ["spine_02", "spine_01"]
     case = cases[1]
+    assert case.sources == (source / "labelsTr" / "spine_01.nii.gz",)
     assert (case.patient, case.split, case.annotated) == ("spine_01", None, {"level", "sacrum"})
     scan = read_scan(case.image)
     labels = case.read_labels(scan.volume)

@@ -40,6 +40,7 @@ def test_numbers_become_levels_voxel_for_voxel(tmp_path: Path, affine: NDArray[n
     assert set(cases) == {"spine_001", "spine_002"}
     case = cases["spine_001"]
     assert case.image == source / "imagesTr" / "spine_001_0000.nii.gz"
+    assert case.sources == (source / "labelsTr" / "spine_001.nii.gz",)
     assert (case.patient, case.split, case.annotated) == ("spine_001", None, {"level", "sacrum"})
     scan = read_scan(case.image)
     labels = case.read_labels(scan.volume)

@@ -158,20 +158,16 @@ def test_overlapping_masks_are_counted_and_the_lower_vertebra_stays(root: Path) 
     assert (labels.level.array[4:8, 4:9, 12] == L2).all()
 
 
-def test_a_vertebra_left_out_between_others_is_told(root: Path) -> None:
-    affine = np.diag([1.5, 2.0, 1.5, 1.0])
-    empty = np.zeros(SHAPE, np.uint8)
-    third = empty.copy()
-    third[BOXES["vertebrae_L2"]] = 1
-    _save(root / "s0003/segmentations/vertebrae_L2.nii.gz", empty, affine)
-    _save(root / "s0003/segmentations/vertebrae_L3.nii.gz", third, affine)
+def test_organs_that_tell_left_from_right_are_given(root: Path) -> None:
+    liver = np.zeros(SHAPE, np.uint8)
+    liver[10:13, 4:7, 16:19] = 1
+    _save(root / "s0003/segmentations/liver.nii.gz", liver, np.diag([1.5, 2.0, 1.5, 1.0]))
     case = _only(root)
-    (problem,) = case.read_labels(read_scan(case.image).volume).problems
-    assert problem.startswith("No voxel is L2,")
-    _save(root / "s0003/segmentations/vertebrae_L3.nii.gz", empty, affine)
-    _save(root / "s0003/segmentations/vertebrae_L1.nii.gz", empty, affine)
-    (problem,) = case.read_labels(read_scan(case.image).volume).problems
-    assert problem.startswith("Every vertebra's mask is empty")
+    organs = case.read_labels(read_scan(case.image).volume).organs_mm
+    assert set(organs) == {"liver"}
+    assert organs["liver"] == pytest.approx([11 * 1.5, 5 * 2.0, 17 * 1.5])
+    assert root / "s0003/segmentations/liver.nii.gz" in case.sources
+    assert root / "s0003/segmentations/vertebrae_C3.nii.gz" in case.sources
 
 
 def test_a_mask_on_another_grid_is_refused_by_its_name(root: Path) -> None:
@@ -179,7 +175,7 @@ def test_a_mask_on_another_grid_is_refused_by_its_name(root: Path) -> None:
         root / "s0003/segmentations/hip_left.nii.gz", np.zeros(SHAPE, np.uint8), np.diag([1.5, 2.0, 1.6, 1.0])
     )
     case = _only(root)
-    with pytest.raises(InputError, match=r"hip_left\.nii\.gz does not lie on its image's grid"):
+    with pytest.raises(InputError, match=r"hip_left\.nii\.gz' does not lie on its image's grid: the spacing"):
         case.read_labels(read_scan(case.image).volume)
 
 
@@ -200,6 +196,7 @@ def test_one_map_reads_as_the_masks_do(tmp_path: Path) -> None:
     np.testing.assert_array_equal(one.level.array, masks.level.array)
     assert one.tissue is not None and masks.tissue is not None
     np.testing.assert_array_equal(one.tissue.array, masks.tissue.array)
+    assert _only(tmp_path).sources == (folder / "segmentations.nii.gz",)
 
 
 def test_a_map_with_unknown_numbers_is_refused_by_its_name(tmp_path: Path) -> None:

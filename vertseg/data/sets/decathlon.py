@@ -68,6 +68,7 @@ def find_cases(source: Path, mapping: Path | None = None) -> list[FoundCase]:
                 annotated=labels.annotated,
                 read_labels=partial(labels.read, source / label),
                 split=part if divided else None,
+                sources=(source / label,),
                 problems=(*(f"'{file}' is missing; copy it again." for file in lost), *labels.problems),
             )
         )

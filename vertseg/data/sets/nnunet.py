@@ -96,6 +96,7 @@ def _case(name: str, image: Path, label: Path, labels: NumberedLabels, split: Sp
         annotated=labels.annotated,
         read_labels=partial(labels.read, label),
         split=split,
+        sources=(label,),
         problems=(*(f"'{path}' is missing; copy it again." for path in lost), *labels.problems),
     )
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vertseg.data.cases import case_labels
 from vertseg.data.sets.found import CaseLabels
+from vertseg.data.sets.grids import read_labels_near
 from vertseg.data.sets.label_names import Meaning
 from vertseg.errors import ConfigError, InputError
 from vertseg.labels import (
@@ -60,7 +60,8 @@ class NumberedLabels:
         Raises:
             InputError: the file cannot be read, lies on another grid or holds a number that the set does not name.
         """
-        stored = case_labels(path, image).array
+        labels = read_labels_near(path, image)
+        stored = labels.array
         unknown = sorted({number for slab in stored for number in np.unique(slab).tolist()} - self.numbers)
         if unknown:
             listed = ", ".join(map(str, unknown[:8]))
@@ -75,9 +76,9 @@ class NumberedLabels:
         _fill((classes == 0) & (lesion | (level > 0)), level, classes, image.grid.spacing_mm)
         mapped = self.annotated & {"tissue", "other_bone"}
         return CaseLabels(
-            level=image.with_array(level),
-            tissue=image.with_array(classes) if mapped else None,
-            findings={name: image.with_array(mask) for name, mask in findings.items()},
+            level=labels.with_array(level),
+            tissue=labels.with_array(classes) if mapped else None,
+            findings={name: labels.with_array(mask) for name, mask in findings.items()},
         )
 
 

@@ -165,6 +165,7 @@ def _case(name: str, seg: _Series, ct: _Series | None, problem: str, series: lis
         annotated=frozenset({"level", "sacrum"} if whole else {"level"}),
         read_labels=partial(_read_labels, path, {n: int(m.level or 0) for n, m in meanings.items()}),
         problems=tuple(problems),
+        sources=(path,),
     )
 
 

@@ -29,17 +29,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vertseg.data.cases import case_labels
 from vertseg.data.sets.found import CaseLabels, FoundCase, Split
+from vertseg.data.sets.grids import read_labels_near
+from vertseg.data.sets.sides import SIDES
 from vertseg.errors import InputError
-from vertseg.labels import (
-    SACRUM,
-    TOTALSEGMENTATOR_LEVELS,
-    VERTEBRA_LEVELS,
-    LocateClass,
-    column_position,
-    level_name,
-)
+from vertseg.labels import SACRUM, TOTALSEGMENTATOR_LEVELS, LocateClass
 from vertseg.phantom.painting.label_maps import (
     TOTALSEGMENTATOR_NAMES,
     checked,
@@ -108,8 +102,10 @@ def _case(folder: Path, splits: dict[str, str] | None) -> FoundCase:
         annotated -= masks.not_annotated
         problems += masks.problems
         read = partial(_labels_of_masks, masks)
+        sources = (*masks.files.values(), *masks.organs.values())
     else:
         read = partial(_labels_of_map, one_file)
+        sources = (one_file,)
     return FoundCase(
         name=folder.name,
         patient=folder.name,
@@ -118,14 +114,16 @@ def _case(folder: Path, splits: dict[str, str] | None) -> FoundCase:
         read_labels=read,
         split=split,
         problems=tuple(problems),
+        sources=sources,
     )
 
 
 @dataclass(frozen=True)
 class _Masks:
-    """Mask files of one case, and the structures whose file is missing."""
+    """Mask files of one case, those of organs that lie on one side, and the structures whose file is missing."""
 
     files: Mapping[str, Path]
+    organs: Mapping[str, Path]
     missing_vertebrae: tuple[str, ...]
     not_annotated: frozenset[str]
     problems: tuple[str, ...]
@@ -146,7 +144,8 @@ class _Masks:
                 not_annotated.add(what)
                 problems.append(_missing(folder, lost, f"{what} does not count as annotated in this case"))
         present = {name: path for name, path in files.items() if name not in absent}
-        return cls(present, vertebrae, frozenset(not_annotated), tuple(problems))
+        organs = {name: folder / f"{name}.nii.gz" for name in SIDES if (folder / f"{name}.nii.gz").is_file()}
+        return cls(present, organs, vertebrae, frozenset(not_annotated), tuple(problems))
 
 
 def _missing(folder: Path, names: tuple[str, ...], so: str) -> str:
@@ -164,7 +163,8 @@ def _labels_of_masks(masks: _Masks, image: Volume) -> CaseLabels:
     names = list(masks.files)
     overlaps: dict[tuple[str, str], int] = {}
     for index, name in enumerate(names, start=1):
-        mask = case_labels(masks.files[name], image).array > 0
+        stored = read_labels_near(masks.files[name], image)
+        mask = stored.array > 0
         number, label = _LEVEL_MASKS.get(name, 0), _class_of(name)
         taken = mask & (owner > 0) & ((level != number) | (classes != label))
         for other, count in zip(*np.unique(owner[taken], return_counts=True), strict=True):
@@ -176,9 +176,10 @@ def _labels_of_masks(masks: _Masks, image: Volume) -> CaseLabels:
         for (kept, other), count in overlaps.items()
     ]
     return CaseLabels(
-        level=image.with_array(level),
-        tissue=image.with_array(classes),
-        problems=(*problems, *_gaps(level)),
+        level=stored.with_array(level),
+        tissue=stored.with_array(classes),
+        organs_mm=_organs(masks.organs, image),
+        problems=tuple(problems),
     )
 
 
@@ -190,7 +191,7 @@ def _class_of(name: str) -> LocateClass:
 
 def _labels_of_map(path: Path, image: Volume) -> CaseLabels:
     """Levels and classes from one map with the numbers of task "total"."""
-    stored = case_labels(path, image)
+    stored = read_labels_near(path, image)
     try:
         labels = checked(stored, "totalsegmentator")
     except InputError as error:
@@ -200,16 +201,20 @@ def _labels_of_map(path: Path, image: Volume) -> CaseLabels:
     classes[level > 0] = LocateClass.BODY
     classes[level == SACRUM] = LocateClass.SACRUM
     classes[np.isin(labels.array, tissue_numbers("bone", "totalsegmentator"))] = LocateClass.OTHER_BONE
-    return CaseLabels(image.with_array(level), image.with_array(classes), problems=_gaps(level))
+    numbers = {name: number for number, name in TOTALSEGMENTATOR_NAMES.items() if name in SIDES}
+    centres = {
+        name: _centre_mm(stored.with_array(labels.array == number)) for name, number in numbers.items()
+    }
+    organs = {name: centre for name, centre in centres.items() if centre is not None}
+    return CaseLabels(stored.with_array(level), stored.with_array(classes), organs_mm=organs)
 
 
-def _gaps(level: NDArray[np.uint8]) -> tuple[str, ...]:
-    """Sentences on vertebrae whose masks are empty though they should be in view."""
-    counts = np.bincount(level.ravel(), minlength=max(VERTEBRA_LEVELS) + 1)
-    column = sorted(_LEVEL_MASKS.values(), key=column_position)
-    seen = [i for i, number in enumerate(column) if counts[number] and number != SACRUM]
-    if not seen:
-        return ("Every vertebra's mask is empty; the case shows no spine.",)
-    inside = column[seen[0] : seen[-1]]
-    empty = ", ".join(level_name(n) for n in inside if not counts[n])
-    return (f"No voxel is {empty}, though vertebrae above and below are labelled.",) if empty else ()
+def _organs(files: Mapping[str, Path], image: Volume) -> dict[str, NDArray[np.float64]]:
+    """Centres in world RAS mm of the organs that are in view."""
+    centres = {name: _centre_mm(read_labels_near(path, image)) for name, path in files.items()}
+    return {name: centre for name, centre in centres.items() if centre is not None}
+
+
+def _centre_mm(mask: Volume) -> NDArray[np.float64] | None:
+    places = np.argwhere(mask.array > 0)
+    return mask.grid.world(places.mean(axis=0)) if len(places) else None
