@@ -45,13 +45,15 @@ def test_a_set_annotates_what_its_labels_cover_as_a_whole() -> None:
 
 def test_levels_that_the_set_does_not_name_are_told() -> None:
     (doubt,) = _table(**{f"T{n}": n for n in range(1, 13)}, **{f"L{n}": 20 + n for n in range(1, 6)}).problems
-    assert doubt.startswith("The set has no label for C1, C2, C3, C4, C5, C6, C7;")
+    assert doubt.startswith("The set has no label for C1 to C7;")
     whole = (
         {f"C{n}": n for n in range(1, 8)}
         | {f"T{n}": 7 + n for n in range(1, 13)}
         | {f"L{n}": 19 + n for n in range(1, 6)}
     )
     assert _table(**whole).problems == ()
+    some = {name: number for name, number in whole.items() if name not in ("C1", "T12", "L1")}
+    assert "no label for C1, T12 to L1;" in _table(**some).problems[0]
     assert "belong to no vertebra" in _table(**whole, cement=30).problems[0]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +20,8 @@ from vertseg.labels import (
     FINDINGS,
     LEVEL_NUMBERS,
     SACRUM,
+    T13,
     LocateClass,
-    column_position,
     level_name,
 )
 from vertseg.volume import Volume
@@ -163,9 +164,10 @@ def _annotated_classes(meanings: Iterable[Meaning], parts: set[LocateClass], pla
 def _doubts(level: Mapping[int, int], findings: Mapping[str, frozenset[int]]) -> tuple[str, ...]:
     doubts = []
     known = set(level.values())
-    unnamed = [n for n in _USUAL_LEVELS if n not in known and level_name(n) != "T13"]
-    if unnamed:
-        names = ", ".join(level_name(n) for n in sorted(unnamed, key=column_position))
+    usual = [n for n in _USUAL_LEVELS if n != T13]
+    runs = [list(run) for absent, run in groupby(usual, key=lambda n: n not in known) if absent]
+    if runs:
+        names = ", ".join(level_name(r[0]) + (f" to {level_name(r[-1])}" if r[1:] else "") for r in runs)
         doubts.append(
             f"The set has no label for {names}; where one of these is in view, it counts as background."
         )
