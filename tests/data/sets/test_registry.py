@@ -7,14 +7,14 @@ from vertseg.data.sets.names import SETS
 from vertseg.data.sets.registry import find_cases
 from vertseg.errors import ConfigError, InputError
 
-OWN = ("verse", "ctspine1k", "cohort", "folder")
+NAMES = ("verse", "ctspine1k", "totalsegmentator", "spine-mets", "nnunet", "decathlon", "cohort", "folder")
 
 
 def test_the_eight_names() -> None:
-    assert set(SETS) == {*OWN, "totalsegmentator", "spine-mets", "nnunet", "decathlon"}
+    assert set(SETS) == set(NAMES)
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_adapter_is_there(name: str) -> None:
     adapter = importlib.import_module(f"vertseg.data.sets.{name.replace('-', '_')}")
     assert callable(adapter.find_cases)

@@ -93,5 +93,5 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
 
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as bars:
-        task = bars.add_task("cases", total=None)
-        yield lambda done, total: bars.update(task, completed=done, total=total)
+        task = bars.add_task("cases", total=None, visible=False)
+        yield lambda done, total: bars.update(task, completed=done, total=total, visible=True)
