@@ -19,11 +19,11 @@ def test_a_seed_is_made_once_and_comes_back(tmp_path: Path) -> None:
         return {"hu": np.full((2, 3), seed, np.int16)}
 
     cache = ArrayCache(tmp_path, "key", make)
-    assert cache.missing(range(3)) == [0, 1, 2]
+    assert not any(cache.holds(seed) for seed in range(3))
     for _ in range(2):
         assert cache.get(1)["hu"].tolist() == [[1, 1, 1]] * 2
     assert made == [1]
-    assert cache.missing(range(3)) == [0, 2]
+    assert [seed for seed in range(3) if cache.holds(seed)] == [1]
     assert [p.name for p in (tmp_path / "key").iterdir()] == ["0000001.npz"]
 
 

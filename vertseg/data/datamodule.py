@@ -10,11 +10,13 @@ from lightning import LightningDataModule
 from monai.transforms.compose import Compose
 from torch.utils.data import DataLoader, RandomSampler
 
-from vertseg.data.cache import ArrayCache, cache_key, render_examine, render_locate
+from vertseg.data.cache import ArrayCache
 from vertseg.data.cases import Case, Part, read_case, read_index
 from vertseg.data.crops import CaseCrops
 from vertseg.data.datasets import DrawnDataset, Sample
 from vertseg.data.leaks import UNKNOWN, Injection, read_leak_table
+from vertseg.data.painting import PaintingSpec
+from vertseg.data.phantoms import PhantomCache
 from vertseg.data.recipes import ExamineData, Loading, LocateData
 from vertseg.data.transforms import (
     ExamineInput,
@@ -88,25 +90,18 @@ class PhantomDataModule(DrawnDataModule):
             raise ConfigError("Training and validation seeds are ranges [first, past the last], not empty.")
         self._data = data
         self._seeds = {"train": train, "validation": validation}
-
-    def caches(self) -> dict[str, ArrayCache]:
-        """The cache of either part, by name (both share one folder)."""
-        data = self._data
-        folder = None if data.loading.cache_dir is None else Path(data.loading.cache_dir)
-        if isinstance(data, LocateData):
-            spacing, phantom = data.spacing_mm, data.phantom
-            key = cache_key("locate", phantom, spacing)
-            cache = ArrayCache(folder, key, lambda seed: render_locate(seed, spacing, phantom))
-        else:
-            crop = CropSpec(data.crop_shape, data.spacing_mm)
-            key = cache_key("examine", crop, data.spacing_mm)
-            cache = ArrayCache(folder, key, lambda seed: render_examine(seed, crop))
-        return {"train": cache, "validation": cache}
+        self._caches = {
+            "train": PhantomCache(data, data.painting),
+            "validation": PhantomCache(data, PaintingSpec()),
+        }
 
     def missing(self) -> list[int]:
         """Seeds that are not in the cache yet, validation first."""
-        caches = self.caches()
-        return [s for part in ("validation", "train") for s in caches[part].missing(self._seeds[part])]
+        return [s for part in ("validation", "train") for s in self._caches[part].missing(self._seeds[part])]
+
+    def render(self, seed: int) -> None:
+        """Put a seed of either part into the cache."""
+        self._caches["train" if seed in self._seeds["train"] else "validation"].get(seed)
 
     def setup(self, stage: str | None = None) -> None:
         """Make both datasets; nothing is rendered yet."""
@@ -114,7 +109,7 @@ class PhantomDataModule(DrawnDataModule):
         self.validation_set = self._dataset("validation")
 
     def _dataset(self, part: str) -> DrawnDataset:
-        cache, seeds, fixed = self.caches()[part], self._seeds[part], part == "validation"
+        cache, seeds, fixed = self._caches[part], self._seeds[part], part == "validation"
         if isinstance(self._data, LocateData):
             transform, keys = locate_transform(self._data, fixed), LOCATE_KEYS
 

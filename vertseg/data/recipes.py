@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from vertseg.data.cache import PhantomSpec
+from vertseg.data.painting import PaintingSpec
 from vertseg.data.transforms import ExamineAugmentation, LocateAugmentation
 
 
@@ -32,6 +33,7 @@ class LocateData:
     train_seeds: tuple[int, int] = (0, 600)
     validation_seeds: tuple[int, int] = (900_000, 900_008)
     phantom: PhantomSpec = field(default_factory=PhantomSpec)
+    painting: PaintingSpec = field(default_factory=PaintingSpec)
     augmentation: LocateAugmentation = field(default_factory=LocateAugmentation)
     loading: Loading = field(default_factory=Loading)
 
@@ -47,6 +49,7 @@ class ExamineData:
     crop_shape: tuple[int, int, int] = (64, 64, 64)
     train_seeds: tuple[int, int] = (0, 4000)
     validation_seeds: tuple[int, int] = (900_000, 900_032)
+    painting: PaintingSpec = field(default_factory=PaintingSpec)
     augmentation: ExamineAugmentation = field(default_factory=ExamineAugmentation)
     loading: Loading = field(default_factory=Loading)
     leak_table: str | None = None

@@ -169,11 +169,13 @@ def prepare(recipe: Recipe) -> None:
     """Render every phantom of a recipe that is not in its cache yet; a training may run meanwhile."""
     from rich.progress import track
 
+    from vertseg.phantom.memory import keep_freed_memory
+
+    keep_freed_memory()
     data = data_module(recipe)
     if not isinstance(data, PhantomDataModule) or recipe.data.loading.cache_dir is None:
         raise ConfigError("Only a recipe of phantoms with data.loading.cache_dir has a cache to fill.")
-    cache = data.caches()["train"]
     if recipe.run.threads:
         torch.set_num_threads(recipe.run.threads)
     for seed in track(data.missing(), description="rendering"):
-        cache.get(seed)
+        data.render(seed)
