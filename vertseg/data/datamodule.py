@@ -8,12 +8,13 @@ from typing import Any, Final
 import numpy as np
 from lightning import LightningDataModule
 from monai.transforms.compose import Compose
-from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.data import DataLoader, Sampler
 
 from vertseg.data.cache import ArrayCache
 from vertseg.data.cases import Case, Part, read_case, read_index
 from vertseg.data.crops import CaseCrops
 from vertseg.data.datasets import DrawnDataset, Sample
+from vertseg.data.draws import Draw, Share, StepSampler
 from vertseg.data.leaks import UNKNOWN, Injection, read_leak_table
 from vertseg.data.painting import PaintingSpec
 from vertseg.data.phantoms import PhantomCache
@@ -43,29 +44,45 @@ EXAMINE_KEYS: Final[tuple[str, ...]] = (
 
 
 class DrawnDataModule(LightningDataModule):
-    """Batches of two drawn datasets; one epoch is the whole training, so progress shows what is left."""
+    """Batches of two drawn datasets; one epoch is the whole training, so progress shows what is left.
+
+    `seed` decides which case each sample shows and how it is varied; set it before training.
+    """
 
     def __init__(self, loading: Loading, steps: int) -> None:
         super().__init__()
         self._loading = loading
         self._steps = steps
+        self.seed = 0
         self.train_set: DrawnDataset | None = None
         self.validation_set: DrawnDataset | None = None
 
     def train_dataloader(self) -> DataLoader[Sample]:
-        """Shuffled passes over the training set, as many batches as there are steps."""
+        """Shuffled passes over the training set: this process's share of every step that is left."""
         if self.train_set is None:
             raise ConfigError("The data module was asked for batches before it was set up.")
-        count = self._steps * self._loading.batch_size
-        return self._loader(self.train_set, RandomSampler(self.train_set, num_samples=count))
+        done, rank, world_size = 0, 0, 1
+        if self.trainer is not None:
+            done, rank = self.trainer.global_step, self.trainer.global_rank
+            world_size = self.trainer.world_size
+        share = Share(self._loading.batch_size, rank, world_size)
+        sampler = StepSampler(len(self.train_set), range(done, self._steps), share, self.seed)
+        return self._loader(self.train_set, sampler)
 
     def val_dataloader(self) -> DataLoader[Sample]:
-        """The validation set in order, the same draws every time."""
+        """The validation set in order, the same draws every time; each process takes its share of the cases."""
         if self.validation_set is None:
             raise ConfigError("The data module was asked for batches before it was set up.")
-        return self._loader(self.validation_set, None)
+        rank, world_size = 0, 1
+        if self.trainer is not None:
+            rank, world_size = self.trainer.global_rank, self.trainer.world_size
+        if world_size > len(self.validation_set):
+            raise ConfigError(
+                f"{world_size} processes share {len(self.validation_set)} validation cases; give each one at least."
+            )
+        return self._loader(self.validation_set, range(rank, len(self.validation_set), world_size))
 
-    def _loader(self, dataset: DrawnDataset, sampler: RandomSampler | None) -> DataLoader[Sample]:
+    def _loader(self, dataset: DrawnDataset, sampler: Sampler[Draw] | range) -> DataLoader[Sample]:
         workers = self._loading.workers
         return DataLoader(
             dataset,
@@ -122,7 +139,7 @@ class PhantomDataModule(DrawnDataModule):
                 known = {"known_findings": np.ones(len(FINDINGS), bool), "groups": np.arange(3)}
                 return {**unpack_examine(cache.get(seeds[index])), **known}
 
-        return DrawnDataset(len(seeds), load, transform, keys, fixed)
+        return DrawnDataset(len(seeds), load, transform, keys)
 
 
 class FolderDataModule(DrawnDataModule):
@@ -157,7 +174,7 @@ class FolderDataModule(DrawnDataModule):
         def load(index: int) -> Mapping[Any, Any]:
             return {**cache.get(index), "groups": cases[index].groups}
 
-        return DrawnDataset(len(cases), load, locate_transform(data, fixed), LOCATE_KEYS, fixed)
+        return DrawnDataset(len(cases), load, locate_transform(data, fixed), LOCATE_KEYS)
 
     def _injections(self, crops: list[CaseCrops]) -> dict[tuple[str, int], Injection]:
         """The leak table, whose every row has a crop to go to."""
@@ -189,7 +206,7 @@ class FolderDataModule(DrawnDataModule):
             return {**unpack_examine(arrays), **known}
 
         fixed = part == "validation"
-        return DrawnDataset(len(places), load, examine_transform(data, fixed), EXAMINE_KEYS, fixed)
+        return DrawnDataset(len(places), load, examine_transform(data, fixed), EXAMINE_KEYS)
 
 
 def locate_transform(data: LocateData, fixed: bool) -> Compose:
