@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vertseg.data.cache import ArrayCache, PhantomSpec, cache_key, render_examine, render_locate
-from vertseg.data.datamodule import PhantomDataModule
+from vertseg.data.datamodule import MixedDataModule
 from vertseg.data.recipes import LocateData
 from vertseg.errors import ConfigError
 from vertseg.labels import FINDINGS, LocateClass
@@ -71,4 +71,4 @@ def test_a_rendered_crop_has_its_body_in_front_of_the_middle() -> None:
 
 def test_overlapping_seeds_are_refused() -> None:
     with pytest.raises(ConfigError, match="overlap"):
-        PhantomDataModule(LocateData(train_seeds=(0, 10), validation_seeds=(9, 12)), 1)
+        MixedDataModule(LocateData(train_seeds=(0, 10), validation_seeds=(9, 12)), 1)

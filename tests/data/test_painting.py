@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vertseg.data.cache import PhantomSpec, render_examine
-from vertseg.data.datamodule import PhantomDataModule
+from vertseg.data.datamodule import MixedDataModule
 from vertseg.data.painting import LabelMap, Painter, PaintingSpec
 from vertseg.data.recipes import ExamineData, Loading, LocateData
 from vertseg.errors import ConfigError, InputError
@@ -73,10 +73,10 @@ def test_painted_scans_hold_the_maps_levels_and_validation_is_never_painted(
         6.0, (16, 16, 24), (0, 1), (900_000, 900_001), PhantomSpec("lumbar", (6.0, 6.0, 6.0)),
         _painting(label_map, 1.0), loading=Loading(cache_dir=str(cache_dir)),
     )  # fmt: skip
-    module = PhantomDataModule(data, 1)
-    for seed in module.missing():
-        module.render(seed)
-    assert module.missing() == []
+    module = MixedDataModule(data, 1)
+    for seed in module.phantoms.missing():
+        module.phantoms.render(seed)
+    assert module.phantoms.missing() == []
     stored = sorted(cache_dir.glob("locate-*/*.npz"))
     assert sorted(p.stem for p in stored) == ["0000000", "0900000"]
     assert len({p.parent for p in stored}) == 2
@@ -85,17 +85,17 @@ def test_painted_scans_hold_the_maps_levels_and_validation_is_never_painted(
         placed = set(np.flatnonzero(~np.isnan(arrays["centres_vox"][:, 0])))
     assert len(levels) >= 3
     assert levels <= placed
-    unpainted = PhantomDataModule(
+    unpainted = MixedDataModule(
         LocateData(6.0, (16, 16, 24), (0, 1), (900_000, 900_001), data.phantom, loading=data.loading), 1
     )
-    assert unpainted.missing() == [0]
+    assert unpainted.phantoms.missing() == [0]
 
 
 def test_wrong_paintings_are_refused(label_map: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no maps"):
-        PhantomDataModule(ExamineData(painting=PaintingSpec(share=0.1)), 1)
+        MixedDataModule(ExamineData(painting=PaintingSpec(share=0.1)), 1)
     with pytest.raises(ConfigError, match="between 0 and 1"):
-        PhantomDataModule(ExamineData(painting=_painting(label_map, 1.5)), 1)
+        MixedDataModule(ExamineData(painting=_painting(label_map, 1.5)), 1)
     loading = Loading(cache_dir=str(tmp_path))
     with pytest.raises(InputError, match="cannot be read"):
-        PhantomDataModule(ExamineData(painting=_painting(tmp_path / "none.nii.gz", 0.1), loading=loading), 1)
+        MixedDataModule(ExamineData(painting=_painting(tmp_path / "none.nii.gz", 0.1), loading=loading), 1)

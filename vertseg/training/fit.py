@@ -12,7 +12,8 @@ from lightning import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
-from vertseg.data.datamodule import DrawnDataModule, FolderDataModule, PhantomDataModule
+from vertseg.data.datamodule import MixedDataModule
+from vertseg.data.provenance import learned_from
 from vertseg.data.recipes import ExamineData
 from vertseg.errors import ConfigError
 from vertseg.io.atomic import write_text
@@ -88,12 +89,9 @@ def task_of(recipe: Recipe) -> Task:
     return "locate" if isinstance(recipe, LocateRecipe) else "examine"
 
 
-def data_module(recipe: Recipe) -> DrawnDataModule:
-    """The data module a recipe asks for: a labelled folder if it names an index, else phantoms."""
-    steps = recipe.optimisation.max_steps
-    if recipe.data.loading.index is None:
-        return PhantomDataModule(recipe.data, steps)
-    return FolderDataModule(recipe.data, steps)
+def data_module(recipe: Recipe) -> MixedDataModule:
+    """The data module of a recipe."""
+    return MixedDataModule(recipe.data, recipe.optimisation.max_steps)
 
 
 def _resume_step(resume: str | None, output: Path) -> tuple[Path | None, int]:
@@ -107,14 +105,7 @@ def _resume_step(resume: str | None, output: Path) -> tuple[Path | None, int]:
 
 
 def _meta(recipe: Recipe) -> Meta:
-    data = recipe.data
-    trained_on: dict[str, Any] = (
-        {"phantom_seeds": list(data.train_seeds)}
-        if data.loading.index is None
-        else {"index": data.loading.index}
-    )
-    if isinstance(data, ExamineData) and data.leak_table is not None:
-        trained_on["leak_table"] = data.leak_table
+    data, trained_on = recipe.data, learned_from(recipe.data)
     crop_shape = data.crop_shape if isinstance(data, ExamineData) else None
     return Meta(
         task_of(recipe), recipe.filters, data.spacing_mm, crop_shape, trained_on, git_commit=git_commit()
@@ -172,10 +163,10 @@ def prepare(recipe: Recipe) -> None:
     from vertseg.phantom.memory import keep_freed_memory
 
     keep_freed_memory()
-    data = data_module(recipe)
-    if not isinstance(data, PhantomDataModule) or recipe.data.loading.cache_dir is None:
+    phantoms = data_module(recipe).phantoms
+    if phantoms is None or recipe.data.loading.cache_dir is None:
         raise ConfigError("Only a recipe of phantoms with data.loading.cache_dir has a cache to fill.")
     if recipe.run.threads:
         torch.set_num_threads(recipe.run.threads)
-    for seed in track(data.missing(), description="rendering"):
-        data.render(seed)
+    for seed in track(phantoms.missing(), description="rendering"):
+        phantoms.render(seed)
