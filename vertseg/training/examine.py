@@ -56,9 +56,8 @@ class ExamineModule(NetworkModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Dice of the vertebra, its parts and findings, Brier score of the leak routes; each where annotated."""
-        heads, size = self.net(batch["image"], batch["plan"]), len(batch["image"])
-        total = torch.stack(list(self._terms(heads, batch).values())).sum()
-        self.log("val/loss", total, batch_size=size)
+        heads = self.net(batch["image"], batch["plan"])
+        self.mean("loss", torch.stack(list(self._terms(heads, batch).values())).sum())
         prediction = heads["tissue"].argmax(1)
         self.show(batch, prediction)
         self.count((prediction > 0).long(), (batch["tissue"] > 0).long(), {"vertebra": 1})
@@ -73,4 +72,4 @@ class ExamineModule(NetworkModule):
         for r, route in enumerate(LEAK_ROUTES):
             rows = squared[:, r][~squared[:, r].isnan()]
             if len(rows):
-                self.log(f"val/leak_brier_{route}", rows.mean(), batch_size=size)
+                self.mean(f"leak_brier_{route}", rows)

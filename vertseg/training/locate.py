@@ -45,9 +45,8 @@ class LocateModule(NetworkModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Dice per class, share of vertebra voxels with the right level, mean error of offsets in mm."""
-        heads, size = self.net.heads(batch["image"]), len(batch["image"])
-        total = torch.stack(list(self._terms(heads, batch).values())).sum()
-        self.log("val/loss", total, batch_size=size)
+        heads = self.net.heads(batch["image"])
+        self.mean("loss", torch.stack(list(self._terms(heads, batch).values())).sum())
         prediction = heads["tissue"].argmax(1)
         self.show(batch, prediction)
         self.count(prediction, batch["tissue"], _CLASSES)
@@ -60,9 +59,9 @@ class LocateModule(NetworkModule):
         level = batch["level"][:, ::_STRIDE, ::_STRIDE, ::_STRIDE]
         vertebra = is_vertebra(level)
         if bool(vertebra.any()):
-            right = heads["level"][:, 1:].argmax(1)[vertebra] + 1 == level[vertebra]
-            self.log("val/level_accuracy", right.float().mean(), batch_size=size, prog_bar=True)
+            found = heads["level"][:, 1:].argmax(1) + 1
+            self.mean("level_accuracy", (found == level)[vertebra].float())
+            self.confuse(torch.where(vertebra, level, 0), found)
         target, mask = offset_target(level, batch["centres_vox"], self._spacing_mm, _STRIDE)
         if bool(mask.any()):
-            error = (heads["offset"] - target).norm(dim=1)[mask].mean() * OFFSET_SCALE_MM
-            self.log("val/offset_error_mm", error, batch_size=size)
+            self.mean("offset_error_mm", (heads["offset"] - target).norm(dim=1)[mask] * OFFSET_SCALE_MM)

@@ -15,6 +15,8 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from vertseg.nets.losses import dice_counts
 from vertseg.nets.unet import ExamineNet, LocateNet
+from vertseg.training.levels import level_confusion
+from vertseg.training.processes import summed
 from vertseg.training.recipes import Optimisation
 
 Batch = Mapping[str, Tensor]
@@ -46,7 +48,9 @@ class NetworkModule(LightningModule):
         super().__init__()
         self.optimisation = optimisation
         self.example: Example | None = None
+        self.confusion: Tensor | None = None
         self._counts: dict[str, Tensor] = {}
+        self._sums: dict[str, Tensor] = {}
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
@@ -57,8 +61,12 @@ class NetworkModule(LightningModule):
         terms = self.losses(batch)
         total = torch.stack(list(terms.values())).sum()
         size = len(batch["image"])
-        self.log("train/loss", total, prog_bar=True, batch_size=size)
-        self.log_dict({f"train/{name}": value for name, value in terms.items()}, batch_size=size)
+        shown = torch.stack([total, *terms.values()]).detach()
+        if self.trainer.world_size > 1 and (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+            # One reduction where a row is written, instead of one for each value at each step.
+            shown = self.trainer.strategy.reduce(shown, reduce_op="mean")
+        names = ["train/loss", *(f"train/{name}" for name in terms)]
+        self.log_dict(dict(zip(names, shown, strict=True)), batch_size=size)
         self.log("train/learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=size)
         return total
 
@@ -77,7 +85,8 @@ class NetworkModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Forget the counts of the last validation."""
-        self._counts = {}
+        self._counts, self._sums = {}, {}
+        self.confusion = None
         self.example = None
 
     def show(self, batch: Batch, prediction: Tensor) -> None:
@@ -93,7 +102,27 @@ class NetworkModule(LightningModule):
         for name, row in zip(names, counts, strict=True):
             self._counts[name] = self._counts.get(name, torch.zeros_like(row)) + row
 
+    def mean(self, name: str, values: Tensor) -> None:
+        """Add values to the validation mean of a name, which is over the values of all batches and processes."""
+        row = torch.stack([values.detach().double().sum(), values.new_tensor(values.numel()).double()])
+        self._sums[name] = self._sums.get(name, torch.zeros_like(row)) + row
+
+    def confuse(self, wanted: Tensor, found: Tensor) -> None:
+        """Add a batch's vertebrae to the confusion of levels: each wanted level of each sample, by majority.
+
+        Args:
+            wanted: level of each voxel (N, ...); only vertebrae count.
+            found: level given to it, same shape.
+        """
+        rows = level_confusion(wanted, found)
+        self.confusion = rows if self.confusion is None else self.confusion + rows
+
     def on_validation_epoch_end(self) -> None:
-        """Log Dice per class over all validation voxels together."""
-        for name, (both, predicted, wanted) in self._counts.items():
-            self.log(f"val/dice_{name}", (2 * both + 1e-6) / (predicted + wanted + 1e-6), prog_bar=True)
+        """Log Dice per class over all validation voxels together, and the means, over all processes."""
+        for name, (both, predicted, wanted) in summed(self._counts).items():
+            dice = (2 * both + 1e-6) / (predicted + wanted + 1e-6)
+            self.log(f"val/dice_{name}", dice.to(self.device), sync_dist=True)
+        for name, (total, number) in summed(self._sums).items():
+            self.log(f"val/{name}", (total / number).float().to(self.device), sync_dist=True)
+        confusion = summed({} if self.confusion is None else {"levels": self.confusion})
+        self.confusion = confusion.get("levels")
