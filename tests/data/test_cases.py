@@ -96,7 +96,7 @@ def test_a_folder_gives_batches_and_reads_each_scan_once(folder: Path) -> None:
     module.setup()
     batches = list(module.train_dataloader())
     assert len(batches) == 3
-    assert batches[0]["image"].shape == (2, 1, 16, 16, 16)
+    assert batches[0]["hu"].shape == (2, 1, 16, 16, 16)
     assert batches[0]["groups"].tolist() == [[0, 1, 1, 3, 0]] * 2
     assert len(list((folder / "cache").rglob("*.npz"))) == 1
     (folder / "ct.nii.gz").rename(folder / "gone.nii.gz")

@@ -115,7 +115,7 @@ def test_targets_of_a_crop_are_the_truth_in_the_crops_frame(
 def test_what_a_case_does_not_annotate_is_masked(folder: Path, tmp_path: Path) -> None:
     module = MixedDataModule(_data(folder, tmp_path), steps=2)
     module.setup()
-    batch = next(iter(module.train_dataloader()))
+    batch = module.on_after_batch_transfer(next(iter(module.train_dataloader())), 0)
     assert batch["image"].shape == (2, 2, *SPEC.shape)
     assert batch["known_findings"].tolist() == [[True, False, False, False]] * 2
     assert batch["groups"].tolist() == [[0, 1, 2]] * 2

@@ -2,30 +2,31 @@
 
 from typing import Final
 
+import torch
 from lightning import LightningDataModule
 from monai.transforms.compose import Compose
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from vertseg.data.cases import Part
 from vertseg.data.datasets import DrawnDataset, Sample
 from vertseg.data.draws import Draw, Share, StepSampler
+from vertseg.data.intensities import normalised, varied
 from vertseg.data.labelled import labelled_sources
 from vertseg.data.phantoms import Phantoms
 from vertseg.data.recipes import ExamineData, LocateData
 from vertseg.data.sources import PARTS, Mix
 from vertseg.data.transforms import (
-    ExamineInput,
     ExamineVariation,
-    LocateInput,
     LocatePatch,
-    intensity_transform,
 )
 from vertseg.errors import ConfigError
 from vertseg.preprocess import CropSpec
 
-LOCATE_KEYS: Final[tuple[str, ...]] = ("image", "level", "tissue", "centres_vox", "groups", "source")
+LOCATE_KEYS: Final[tuple[str, ...]] = ("hu", "level", "tissue", "centres_vox", "groups", "source")
 EXAMINE_KEYS: Final[tuple[str, ...]] = (
-    "image",
+    "hu",
+    "marker",
     "tissue",
     "findings",
     "known_findings",
@@ -112,6 +113,19 @@ class MixedDataModule(LightningDataModule):
             )
         return self._loader(self.validation_set, range(rank, len(self.validation_set), world_size))
 
+    def on_after_batch_transfer(self, batch: dict[str, Tensor], dataloader_idx: int) -> dict[str, Tensor]:
+        """Batch with "image" in place of "hu" and "marker": what the networks see, made on the batch's device.
+
+        Training samples get their change of intensities here, each by its own draw.
+        """
+        rest = dict(batch)
+        hu, draws = rest.pop("hu"), rest.pop("draw")
+        image = normalised(varied(hu, draws, self._data.augmentation.intensity))
+        marker = rest.pop("marker", None)
+        if marker is not None:
+            image = torch.cat([image, marker.unsqueeze(1)], 1)
+        return {**rest, "image": image}
+
     def _loader(self, dataset: DrawnDataset, sampler: Sampler[Draw] | range) -> DataLoader[Sample]:
         workers = self._loading.workers
         return DataLoader(
@@ -124,18 +138,12 @@ class MixedDataModule(LightningDataModule):
 
 
 def locate_transform(data: LocateData, fixed: bool) -> Compose:
-    """Patch, intensities (training only) and normalisation of a scan."""
-    if fixed:
-        return Compose([LocatePatch(data.patch_shape, None), LocateInput()])
-    augmentation = data.augmentation
-    patch = LocatePatch(data.patch_shape, augmentation)
-    return Compose([patch, intensity_transform(augmentation.intensity), LocateInput()])
+    """Patch of a scan."""
+    return Compose([LocatePatch(data.patch_shape, None if fixed else data.augmentation)])
 
 
 def examine_transform(data: ExamineData, fixed: bool) -> Compose:
-    """Variation and intensities (training only) and normalisation of a crop."""
+    """Variation of a crop (training only)."""
     if fixed:
-        return Compose([ExamineInput()])
-    augmentation = data.augmentation
-    variation = ExamineVariation(CropSpec(data.crop_shape, data.spacing_mm), augmentation)
-    return Compose([variation, intensity_transform(augmentation.intensity), ExamineInput()])
+        return Compose([])
+    return Compose([ExamineVariation(CropSpec(data.crop_shape, data.spacing_mm), data.augmentation)])
