@@ -14,6 +14,7 @@ from vertseg.nets.losses import (
     merge_logits,
     offset_loss,
     tissue_loss,
+    told_apart,
 )
 
 BODY, POSTERIOR, OTHER = LocateClass.BODY, LocateClass.POSTERIOR, LocateClass.OTHER_BONE
@@ -78,6 +79,12 @@ def test_a_perfect_segmentation_costs_nothing_and_a_wrong_one_does() -> None:
     right = torch.nn.functional.one_hot(target, 5).movedim(-1, 1) * 40.0
     assert tissue_loss(right, target, ALL).item() == pytest.approx(0, abs=1e-4)
     assert tissue_loss(right.roll(1, 1), target, ALL).item() > 5
+
+
+def test_a_class_is_told_apart_where_it_shares_its_group_with_no_other() -> None:
+    groups = torch.cat([ALL, VERTEBRA_ONLY])
+    apart = [told_apart(groups, c).tolist() for c in (BODY, POSTERIOR, LocateClass.SACRUM, OTHER)]
+    assert apart == [[True, False]] * 4
 
 
 def test_level_loss_counts_labelled_bone_only() -> None:

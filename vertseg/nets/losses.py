@@ -80,6 +80,11 @@ def merge_target(target: Tensor, groups: Tensor) -> Tensor:
     return torch.gather(table, 1, target.long().flatten(1)).view(target.shape)
 
 
+def told_apart(groups: Tensor, number: int) -> Tensor:
+    """Cases (N,) of `groups` (N, C) that annotate a class apart from all others."""
+    return (groups == number).sum(1).eq(1) & groups[:, number].eq(number)
+
+
 def tissue_loss(
     logits: Tensor, target: Tensor, groups: Tensor, class_weights: Sequence[float] | None = None
 ) -> Tensor:

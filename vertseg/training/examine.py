@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vertseg.labels import FINDINGS, LEAK_ROUTES, Tissue
-from vertseg.nets.losses import IGNORED, finding_loss, leak_loss, tissue_loss
+from vertseg.nets.losses import IGNORED, finding_loss, leak_loss, tissue_loss, told_apart
 from vertseg.nets.unet import ExamineNet, NetSpec, build_network
 from vertseg.training.module import Batch, NetworkModule
 from vertseg.training.recipes import ExamineRecipe
@@ -54,14 +54,18 @@ class ExamineModule(NetworkModule):
             "leak": weights.leak * leak_loss(heads["leak"], batch["leak"]),
         }
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def heads(self, batch: Batch) -> dict[str, Tensor]:
+        """The network's heads under the batch's plans."""
+        heads: dict[str, Tensor] = self.net(batch["image"], batch["plan"])
+        return heads
+
+    def judge(self, batch: Batch, heads: dict[str, Tensor]) -> None:
         """Dice of the vertebra, its parts and findings, Brier score of the leak routes; each where annotated."""
-        heads = self.net(batch["image"], batch["plan"])
         self.mean("loss", torch.stack(list(self._terms(heads, batch).values())).sum())
         prediction = heads["tissue"].argmax(1)
         self.show(batch, prediction)
         self.count((prediction > 0).long(), (batch["tissue"] > 0).long(), {"vertebra": 1})
-        parted = batch["groups"][:, Tissue.POSTERIOR] == Tissue.POSTERIOR
+        parted = told_apart(batch["groups"], Tissue.POSTERIOR)
         if bool(parted.any()):
             self.count(prediction[parted], batch["tissue"][parted], _CLASSES)
         for f, name in enumerate(FINDINGS):
