@@ -2,6 +2,8 @@
 
 import dataclasses
 import time
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,13 +33,14 @@ from vertseg.training.stopping import REQUEUE_SIGNAL, StopSignals, requeue_job
 from vertseg.training.summary import Outcome, write_summary
 
 
-def fit(recipe: Recipe, resume: str | None = None) -> dict[str, Any]:
+def fit(recipe: Recipe, resume: str | None = None, watch: Sequence[Callback] = ()) -> dict[str, Any]:
     """Train a network and write its checkpoint; returns the summary (also in `summary.json`).
 
     Args:
         recipe: what to train and how.
         resume: path of a resume file, "last" for the one in the output folder, or "auto" for that one if there
             is one; None starts anew.
+        watch: further callbacks, such as a benchmark's clock.
 
     Raises:
         ConfigError: the resume file is absent, or it or the initial checkpoint is of another network.
@@ -58,13 +61,16 @@ def fit(recipe: Recipe, resume: str | None = None) -> dict[str, Any]:
         module.net.load_state_dict(net.state_dict())
         meta = dataclasses.replace(meta, trained_on={**meta.trained_on, "initial": _ancestry(ancestor)})
     parts = _Parts.of(recipe, output, meta)
-    trainer = _trainer(recipe, output, processes, parts.callbacks(recipe, output))
+    trainer = _trainer(recipe, output, processes, [*parts.callbacks(recipe, output), *watch])
     data = data_module(recipe)
     data.seed = recipe.run.seed
     before = time.perf_counter()
     try:
         resume_file = None if path is None else str(path)
-        trainer.fit(module, datamodule=data, ckpt_path=resume_file, weights_only=True)
+        with warnings.catch_warnings():
+            # Lightning cannot know that the draws go on where they stopped (data.draws).
+            warnings.filterwarnings("ignore", message=".*ended before the epoch ended")
+            trainer.fit(module, datamodule=data, ckpt_path=resume_file, weights_only=True)
     except RuntimeError as error:
         if "size mismatch" in str(error) or "state_dict" in str(error):
             raise ConfigError(
