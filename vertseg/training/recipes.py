@@ -44,7 +44,7 @@ class Run:
         log_every: steps between rows of the log.
         validate_every: steps between validations.
         export_every: steps between exported checkpoints and resume files.
-        logger: "csv", or "wandb" (offline without an account) beside it.
+        logger: "csv", or "wandb" (offline without an account) beside it, never in its place.
     """
 
     output: str = "runs"
