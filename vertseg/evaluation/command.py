@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         sources,
         options.output,
         EngineChoice(options.checkpoint_dir, options.device, options.threads),
-        (options.index.name, part),
+        (f"{options.index.resolve().parent.name}/{options.index.name}", part),
         ceiling=ceiling,
         allow_seen=options.allow_seen,
         workers=options.workers,

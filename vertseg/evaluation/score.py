@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vertseg.data.leaks import Injection
 from vertseg.evaluation.localisation import Located, locate
 from vertseg.evaluation.matching import Match, match_levels
+from vertseg.evaluation.metrics import dice
 from vertseg.evaluation.objects import RULES, THRESHOLDS, detect
 from vertseg.evaluation.surfaces import bounding_box, overlap
 from vertseg.evaluation.truth import TrueVertebra, Truth, region_of, shows_anchor, true_vertebrae
@@ -32,6 +33,7 @@ LEAST_ML: Final = 0.1
 """Scans and vertebrae with less of a finding than this have no Dice for it (a wall defect: 10 mm2 of shell)."""
 
 Mask = NDArray[np.bool_]
+Box = tuple[slice, slice, slice]
 
 
 class _Maps:
@@ -130,13 +132,7 @@ def _vertebra(
     box = bounding_box(mine | (maps.vertebra == level)) or (slice(0), slice(0), slice(0))
     named = match.predicted[level]
     found = next((v for v in findings.vertebrae if v.level == named), None)
-    lesions = {
-        name: asdict(
-            overlap(maps.findings[name][box] & mine[box], mask[box] & mine[box], maps.grid.spacing_mm)
-        )
-        for name, mask in maps.true_findings.items()
-        if name == "lytic_lesion" and (mask[box] & mine[box]).any()
-    }
+    lytic = maps.true_findings.get("lytic_lesion")
     return {
         "level": vertebra.name,
         "region": region_of(level),
@@ -146,9 +142,18 @@ def _vertebra(
         "confidence": None if found is None else found.confidence,
         **asdict(overlap(maps.vertebra[box] == level, mine[box], maps.grid.spacing_mm)),
         "height_loss": None if truth.fractures is None else truth.fractures.get(level),
-        "lytic_lesion": lesions.get("lytic_lesion"),
+        "lytic_lesion": None
+        if lytic is None
+        else _part(maps.findings["lytic_lesion"], lytic, mine, box, maps.grid),
         "leak": _leak(truth.injections.get(level), found),
     }
+
+
+def _part(predicted: Mask, truth: Mask, vertebra: Mask, box: Box, grid: Grid) -> dict[str, float | None]:
+    """Dice and volumes of a finding on one vertebra alone."""
+    p, t = predicted[box] & vertebra[box], truth[box] & vertebra[box]
+    voxel_ml = grid.voxel_volume_mm3 / 1000.0
+    return {"dice": dice(p, t), "truth_ml": int(t.sum()) * voxel_ml, "predicted_ml": int(p.sum()) * voxel_ml}
 
 
 def _leak(injection: Injection | None, found: VertebraFindings | None) -> dict[str, Any] | None:
