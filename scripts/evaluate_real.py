@@ -52,6 +52,7 @@ def score_variants(
         figures = score_real(findings, variant.levels, wanted)
         found[variant.name] = {**figures, "met": verdict(figures)}
         print(f"{variant.name}: {json.dumps(found[variant.name])}", flush=True)
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
         picture = arguments.output.with_name(f"{arguments.output.stem}_{variant.name.replace(' ', '_')}.png")
         draw_preview(findings, variant.hu, picture, reference=variant.levels)
     return found

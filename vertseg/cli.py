@@ -1,4 +1,4 @@
-"""The command line: `vertseg predict`, `train`, `evaluate`, `phantom` and `version`."""
+"""The command line: `vertseg predict`, `prepare`, `train`, `evaluate`, `phantom` and `version`."""
 
 import argparse
 import sys
@@ -46,6 +46,13 @@ def _run(arguments: list[str]) -> int:
         )
         add_evaluate(parser)
         return run_evaluate(parser.parse_args(arguments[1:]))
+    if arguments[:1] == ["prepare"]:
+        from vertseg.data.sets.command import add_arguments as add_prepare_arguments
+        from vertseg.data.sets.command import run as run_prepare
+
+        parser = argparse.ArgumentParser(prog="vertseg prepare")
+        add_prepare_arguments(parser)
+        return run_prepare(parser.parse_args(arguments[1:]))
     options = _parser().parse_args(arguments)
     if options.command == "predict":
         from vertseg.inference.command import run as run_predict
@@ -67,6 +74,9 @@ def _parser() -> argparse.ArgumentParser:
         "predict", help="vertebrae and findings of one or more scans", description="Predict.", epilog=_EPILOG
     )
     add_predict_arguments(predict)
+    commands.add_parser(
+        "prepare", help="make a labelled data set ready to train on (vertseg prepare --help)", add_help=False
+    )
     commands.add_parser("train", help="train a network (vertseg train --help)", add_help=False)
     commands.add_parser(
         "evaluate", help="figures with intervals on a labelled set (vertseg evaluate --help)", add_help=False

@@ -111,11 +111,12 @@ def evaluate_sources(
 
     predicting = predict_options or PredictOptions()
     checkpoints = choice.open().checkpoints
-    seen = refuse_seen(seen_by(checkpoints), sources, allow_seen)
+    learned = seen_by(checkpoints)
+    seen = refuse_seen(learned, sources, allow_seen)
     with _progress(quiet) as report:
         scores = run_evaluation(sources, output, choice, predicting, workers, looked=looked, progress=report)
     thresholds = dict(zip(FINDINGS, predicting.finding_thresholds, strict=True))
-    result = rounded(metrics(scores, About(*named, checkpoints, thresholds, seen, ceiling)))
+    result = rounded(metrics(scores, About(*named, checkpoints, thresholds, seen, learned.unread, ceiling)))
     write_result(result, scores, output)
     write_page(result, scores, output)
     return dict(result)

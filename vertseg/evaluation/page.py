@@ -72,6 +72,11 @@ def page_text(result: Mapping[str, Any], picture: bytes) -> str:
         if result["seen_in_training"]
         else ""
     )
+    if result["not_compared"]:
+        mark += (
+            '<p class="mark">The checkpoint learned from sets that are no longer there to compare with: '
+            f"{html.escape(', '.join(result['not_compared']))}.</p>"
+        )
     image = base64.b64encode(picture).decode()
     tables = [_strata_table(kind, parts) for kind, parts in result["strata"].items() if len(parts) > 1]
     return (

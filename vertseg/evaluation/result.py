@@ -43,6 +43,7 @@ class About:
         checkpoints: by task, what each JSON says of itself.
         thresholds: probability from which a voxel belongs to a finding, by name.
         seen_in_training: the checkpoint learned from a scan of these, and that was allowed.
+        unread: indices that the checkpoint learned from and that are no longer there to compare with.
         ceiling: AUROC of a perfect predictor by route, where one was given.
     """
 
@@ -51,6 +52,7 @@ class About:
     checkpoints: Mapping[str, Mapping[str, object]]
     thresholds: Mapping[str, float]
     seen_in_training: bool
+    unread: tuple[str, ...] = ()
     ceiling: Mapping[str, float] | None = None
 
 
@@ -73,6 +75,7 @@ def metrics(
         "data": about.data,
         "part": about.part,
         "seen_in_training": about.seen_in_training,
+        "not_compared": list(about.unread),
         "checkpoints": {task: dict(described) for task, described in about.checkpoints.items()},
         "thresholds": dict(about.thresholds),
         "bootstrap": {"resamples": resamples, "seed": seed, "by": "patient", "interval": 0.95},

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from vertseg.errors import ConfigError
 from vertseg.evaluation.sources import IndexedCase, RenderedPhantom, Source
+from vertseg.io.nifti import file_sha256
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _LEARNED: Final = ("training",)
@@ -23,20 +24,28 @@ class Seen:
         seeds: half-open ranges of phantom seeds.
         hashes: SHA-256 of files that were learned from.
         names: of cases, where the JSON lists names without hashes.
+        unread: indices that the JSON names and that are no longer there: what they held is not known.
     """
 
     seeds: tuple[tuple[int, int], ...]
     hashes: frozenset[str]
     names: frozenset[str]
+    unread: tuple[str, ...] = ()
 
     def has(self, source: Source) -> bool:
         """Whether a scan was learned from."""
         if isinstance(source, RenderedPhantom):
             return any(first <= source.seed < end for first, end in self.seeds)
-        seed = _cohort_seed(source)
-        if seed is not None and any(first <= seed < end for first, end in self.seeds):
+        if isinstance(source, IndexedCase) and self._has_case(source):
             return True
         return source.name in self.names or any(digest in self.hashes for digest in _file_hashes(source))
+
+    def _has_case(self, source: IndexedCase) -> bool:
+        """Whether a phantom on disk has a seed that was learned from, or the very index was learned from."""
+        seed = _cohort_seed(source.case.image)
+        if seed is not None and any(first <= seed < end for first, end in self.seeds):
+            return True
+        return source.part in _LEARNED and file_sha256(source.index) in self.hashes
 
 
 def seen_by(checkpoints: Mapping[str, Mapping[str, object]]) -> Seen:
@@ -52,17 +61,19 @@ def seen_by(checkpoints: Mapping[str, Mapping[str, object]]) -> Seen:
     seeds: list[tuple[int, int]] = []
     hashes: set[str] = set()
     names: set[str] = set()
+    unread: list[str] = []
     for described in checkpoints.values():
         for key, value in _walk(described.get("trained_on", {})):
             if key.endswith("seeds"):
                 seeds.extend(_ranges(value))
             elif key in ("index", "indices"):
                 for path in _strings(value):
-                    _read_index(Path(path), hashes, names)
+                    if not _read_index(Path(path), hashes, names):
+                        unread.append(path)
             elif key in ("cases", "names"):
                 names |= {text for text in _strings(value) if not _SHA256.fullmatch(text)}
             hashes |= {text for text in _strings(value) if _SHA256.fullmatch(text)}
-    return Seen(tuple(seeds), frozenset(hashes), frozenset(names))
+    return Seen(tuple(seeds), frozenset(hashes), frozenset(names), tuple(dict.fromkeys(unread)))
 
 
 def refuse_seen(seen: Seen, sources: Iterable[Source], allowed: bool) -> bool:
@@ -112,34 +123,31 @@ def _strings(value: Any) -> list[str]:
     return []
 
 
-def _read_index(path: Path, hashes: set[str], names: set[str]) -> None:
-    """Add an index's cases that were learned from: files by hash, names where no file can be read."""
+def _read_index(path: Path, hashes: set[str], names: set[str]) -> bool:
+    """Add an index's cases that were learned from: files by hash, names where no file is there; False without it."""
     try:
         content = json.loads(path.read_text())
         entries = [entry for part in _LEARNED for entry in content.get(part, [])]
     except (OSError, ValueError, AttributeError):
-        return
+        return False
     for entry in entries:
         image = path.parent / str(entry.get("image", ""))
         digests = {text for text in _strings(entry.get("sha256", {})) if _SHA256.fullmatch(text)}
         if not digests and image.is_file():
-            from vertseg.io.nifti import file_sha256
-
             digests = {file_sha256(image)}
         hashes |= digests
         if not digests:
             names.add(str(entry.get("case", entry.get("image", ""))))
+    return True
 
 
 def _file_hashes(source: Source) -> list[str]:
-    return [digest for name, digest in source.hashes().items() if name == "image"]
+    """Of image and labels: who painted new scans on a label map has seen the patient."""
+    return [digest for name, digest in source.hashes().items() if name in ("image", "level")]
 
 
-def _cohort_seed(source: Source) -> int | None:
+def _cohort_seed(image: Path) -> int | None:
     """Seed of a written phantom, from the truth beside its image."""
-    if not isinstance(source, IndexedCase):
-        return None
-    image = source.case.image
     beside = image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")
     if image.is_dir() or not beside.is_file():
         return None

@@ -52,10 +52,11 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class IndexedCase:
-    """A case of an index, with its rows of a leak table by level number."""
+    """A case of an index, in one of its parts, with its rows of a leak table by level number."""
 
     case: Case
-    default_set: str
+    index: Path
+    part: str
     injections: Mapping[int, Injection] = field(default_factory=dict)
 
     @property
@@ -66,12 +67,12 @@ class IndexedCase:
     @property
     def patient(self) -> str:
         """The case's patient; its name where the index does not tell whose scan it is."""
-        return str(getattr(self.case, "patient", "") or self.case.name)
+        return self.case.patient or self.case.name
 
     @property
     def set_name(self) -> str:
         """The data set that the index names, else the index's own folder."""
-        return str(getattr(self.case, "set_name", "") or self.default_set)
+        return self.case.set_name or self.index.parent.name
 
     @cached_property
     def _hashes(self) -> dict[str, str]:
@@ -151,26 +152,22 @@ def indexed_cases(index: Path, part: str | None, leak_table: Path | None) -> tup
     Raises:
         ConfigError: the index or the table cannot be used, or the index has no such part.
     """
-    parts = _read(index)
-    part = part or ("test" if parts.get("test") else "validation")
-    cases = parts.get(part, ())
+    parts = {str(name): cases for name, cases in read_index(index, needed=()).items()}
+    part = part or ("test" if parts["test"] else "validation")
+    cases = parts[part]
     if not cases:
-        present = ", ".join(name for name, listed in parts.items() if listed)
+        present = " and ".join(name for name, listed in parts.items() if listed) or "none at all"
         raise ConfigError(
-            f"The index {index} has no cases under '{part}'; it has {present}. Choose one with --part."
+            f"The index {index} has no cases under '{part}', but {present}; choose with --part."
         )
     every = {case.name for listed in parts.values() for case in listed}
     table = read_leak_table(leak_table, every) if leak_table is not None else {}
-    folder = index.resolve().parent.name
     return part, [
-        IndexedCase(case, folder, {n: i for (name, n), i in table.items() if name == case.name})
+        IndexedCase(
+            case, index.resolve(), part, {n: i for (name, n), i in table.items() if name == case.name}
+        )
         for case in cases
     ]
-
-
-def _read(index: Path) -> dict[str, tuple[Case, ...]]:
-    """The index's parts by name."""
-    return {str(part): cases for part, cases in read_index(index).items()}
 
 
 def _injection(row: Mapping[str, Any]) -> Injection:
