@@ -13,7 +13,7 @@ from pathlib import Path
 
 from vertseg.errors import ConfigError, VertsegError
 from vertseg.evaluation.phantom import ScanScore, evaluate
-from vertseg.inference.engines import TorchEngine
+from vertseg.inference.engines import open_engine
 from vertseg.inference.findings import Findings
 from vertseg.inference.options import PredictOptions
 from vertseg.io.atomic import write_text
@@ -70,7 +70,7 @@ def main() -> int:
 
     try:
         seeds = parse_seeds(arguments.seeds)
-        engine = TorchEngine(arguments.checkpoint_dir, arguments.device, arguments.threads)
+        engine = open_engine("auto", arguments.checkpoint_dir, arguments.device, arguments.threads)
         options = PredictOptions(fusion=arguments.fusion)
         result = evaluate(
             seeds,

@@ -15,7 +15,7 @@ from vertseg import PredictOptions, predict
 from vertseg.cli import parse_levels
 from vertseg.errors import VertsegError
 from vertseg.evaluation.real import reference_levels, score_real
-from vertseg.inference.engines import TorchEngine
+from vertseg.inference.engines import open_engine
 from vertseg.io import read_labels, read_scan
 from vertseg.io.atomic import write_text
 from vertseg.report.preview import draw_preview
@@ -38,7 +38,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         wanted = list(parse_levels(arguments.levels) or ())
-        engine = TorchEngine(arguments.checkpoint_dir, arguments.device, arguments.threads)
+        engine = open_engine("auto", arguments.checkpoint_dir, arguments.device, arguments.threads)
         scan = read_scan(arguments.scan)
         findings = predict(scan, options=PredictOptions(fusion=arguments.fusion), engine=engine)
         reference = restore(reference_levels(read_labels(arguments.labels), scan.volume), scan.source)

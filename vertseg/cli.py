@@ -37,6 +37,15 @@ def _run(arguments: list[str]) -> int:
         parser = argparse.ArgumentParser(prog="vertseg phantom", description="Render phantom scans.")
         add_arguments(parser)
         return int(run_phantom(parser.parse_args(arguments[1:])))
+    if arguments[:1] == ["export"]:
+        from vertseg.export.command import add_arguments as add_export_arguments
+        from vertseg.export.command import run as run_export
+
+        parser = argparse.ArgumentParser(
+            prog="vertseg export", description="Write the networks for other runtimes."
+        )
+        add_export_arguments(parser)
+        return run_export(parser.parse_args(arguments[1:]))
     options = _parser().parse_args(arguments)
     if options.command == "predict":
         from vertseg.inference.command import run as run_predict
@@ -60,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add_predict_arguments(predict)
     commands.add_parser("train", help="train a network (vertseg train --help)", add_help=False)
     commands.add_parser("phantom", help="render phantom scans (vertseg phantom --help)", add_help=False)
+    commands.add_parser("export", help="networks as ONNX files (vertseg export --help)", add_help=False)
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -75,6 +85,10 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--levels", metavar="L1,L2", help="examine and report these levels only")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--engine", metavar="E", default="auto",
+        help="auto (the fastest that is installed), torch, onnxruntime, openvino or tensorrt",
+    )  # fmt: skip
     parser.add_argument("--series", metavar="UID", help="DICOM series, where a folder holds several")
     parser.add_argument("--checkpoint-dir", type=Path, metavar="DIR", help="folder with other weights")
     parser.add_argument(

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vertseg.nets.checkpoint import load_checkpoint, load_meta
+from vertseg.nets.checkpoint import load_checkpoint
+from vertseg.nets.meta import load_meta
 from vertseg.training.command import train_command
 
 CONFIGS = Path(__file__).parents[2] / "configs"

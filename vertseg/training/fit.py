@@ -16,8 +16,9 @@ from vertseg.data.datamodule import DrawnDataModule, FolderDataModule, PhantomDa
 from vertseg.data.recipes import ExamineData
 from vertseg.errors import ConfigError
 from vertseg.io.atomic import write_text
-from vertseg.nets.checkpoint import Meta, load_checkpoint
-from vertseg.nets.unet import ExamineNet, LocateNet, Task
+from vertseg.nets.checkpoint import load_checkpoint
+from vertseg.nets.meta import Meta, Task
+from vertseg.nets.unet import ExamineNet, LocateNet
 from vertseg.training.callbacks import AveragedWeights, Export, StepClock, git_commit
 from vertseg.training.examine import ExamineModule
 from vertseg.training.locate import LocateModule
