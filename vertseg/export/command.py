@@ -25,12 +25,21 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         VertsegError: the weights or the options cannot be used.
     """
-    from vertseg.export.onnx import export_onnx
-
     if arguments.linked and arguments.format != "onnx":
         raise ConfigError("--linked is for vertseg export onnx.")
-    if arguments.format != "onnx":
-        raise ConfigError(f"vertseg export {arguments.format} is not there yet; export onnx.")
-    for path in export_onnx(arguments.output, arguments.checkpoint_dir, arguments.linked).values():
+    if arguments.format == "bundle":
+        from vertseg.export.bundle import export_bundle
+
+        print(export_bundle(arguments.output, arguments.checkpoint_dir))
+        return 0
+    if arguments.format == "openvino":
+        from vertseg.export.openvino import export_openvino
+
+        written = export_openvino(arguments.output, arguments.checkpoint_dir)
+    else:
+        from vertseg.export.onnx import export_onnx
+
+        written = export_onnx(arguments.output, arguments.checkpoint_dir, arguments.linked)
+    for path in written.values():
         print(path)
     return 0
