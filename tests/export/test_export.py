@@ -14,13 +14,13 @@ from vertseg.errors import ConfigError, OutputError
 from vertseg.export.bundle import export_bundle
 from vertseg.export.onnx import OPSET, export_onnx
 from vertseg.inference.engines import open_engine
-from vertseg.io import write_nifti
+from vertseg.io.nifti import write_nifti
 from vertseg.nets.checkpoint import save_checkpoint
 from vertseg.nets.meta import Meta, Task
 from vertseg.nets.unet import NetSpec, build_network
 from vertseg.phantom import ScanConfig, render_scan
 
-FILTERS = (8, 8)
+FILTERS = (8, 8, 8)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_onnx_says_what_it_is(exported: Path) -> None:
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
 def test_other_weights_run_on_every_engine(name: str, weights: Path, exported: Path) -> None:
     rng = np.random.default_rng(2)
-    image = rng.normal(size=(3, 1, 6, 10, 4)).astype(np.float32)
+    image = rng.normal(size=(3, 1, 8, 12, 4)).astype(np.float32)
     crops = rng.normal(size=(3, 2, 16, 16, 16)).astype(np.float32)
     plan = np.array([[2, 0, 1], [np.nan] * 3, [8, np.nan, 0]], np.float32)
     reference, engine = open_engine("torch", weights, "cpu"), open_engine(name, exported, "cpu")
