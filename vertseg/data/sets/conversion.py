@@ -6,6 +6,7 @@ The record (a JSON beside the labels) says what the case was made from, so that 
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -107,7 +108,7 @@ def _prepared(found: FoundCase, folder: Path) -> PreparedCase:
     problems = [warning("files", sentence) for sentence in found.problems]
     annotated = tuple(name for name in ANNOTATIONS if name in found.annotated)
     case = PreparedCase(
-        found.name, str(found.image.resolve()), {}, annotated, {}, "", (), (), (), (), tuple(problems)
+        found.name, _absolute(found.image), {}, annotated, {}, "", (), (), (), (), tuple(problems)
     )
     try:
         scan = read_scan(found.image)
@@ -129,8 +130,8 @@ def _prepared(found: FoundCase, folder: Path) -> PreparedCase:
         problems += [*check_order(column), *check_gaps(column), *check_front(vertebrae)]
         problems += [*check_fit(scan.volume, labels.level), *check_centres(labels.level, labels.centres_mm)]
         problems += check_sides(labels.organs_mm, column.vertebrae_mm)
-    if tissue is not None:
-        problems += check_tissue(labels.level, tissue)
+    if labels.tissue is not None:
+        problems += check_tissue(labels.level, labels.tissue)
     case = replace(
         case,
         voxels=_voxels_sha256(scan.volume),
@@ -166,7 +167,7 @@ def _with_files(
         own = found.in_place.get(name)
         exact = volume.grid.matches(scan.volume.grid)
         if own is not None and exact:
-            files[name] = own.resolve()
+            files[name] = Path(_absolute(own))
             continue
         if not exact:
             problems.append(
@@ -175,8 +176,8 @@ def _with_files(
                     f"The {name} map lies within half a voxel of the image's grid and was put onto it.",
                 )
             )
-        files[name] = (folder / f"{file_name(found.name)}_{name}.nii.gz").resolve()
-        _write_labels(files[name], volume.array, scan)
+        files[name] = Path(_absolute(folder / f"{file_name(found.name)}_{name}.nii.gz"))
+        _write_labels(files[name], volume.array > 0 if name in FINDINGS else volume.array, scan)
     digests = {name: file_sha256(path) for name, path in files.items()}
     return replace(
         case,
@@ -184,6 +185,11 @@ def _with_files(
         sha256={"image": scan.sha256, **digests},
         problems=tuple(problems),
     )
+
+
+def _absolute(path: Path) -> str:
+    """Links stay links: where a store (git-annex, DVC) keeps a file is its own affair."""
+    return os.path.abspath(path)
 
 
 def _write_labels(path: Path, array: np.ndarray[Any, Any], scan: Scan) -> None:
@@ -203,7 +209,7 @@ def _stamp(found: FoundCase) -> list[Any]:
         sorted(p for p in found.image.rglob("*") if p.is_file()) if found.image.is_dir() else [found.image]
     )
     files = [*inside, *found.in_place.values(), *found.sources]
-    times = [[str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns] for p in files if p.exists()]
+    times = [[_absolute(p), p.stat().st_size, p.stat().st_mtime_ns] for p in files if p.exists()]
     return [code_digest(), times, sorted(found.in_place), sorted(found.annotated), list(found.problems)]
 
 
