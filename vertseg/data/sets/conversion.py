@@ -105,11 +105,9 @@ def file_name(case: str) -> str:
 
 
 def _prepared(found: FoundCase, folder: Path) -> PreparedCase:
-    problems = [warning("files", sentence) for sentence in found.problems]
+    problems = tuple(warning("files", sentence) for sentence in found.problems)
     annotated = tuple(name for name in ANNOTATIONS if name in found.annotated)
-    case = PreparedCase(
-        found.name, _absolute(found.image), {}, annotated, {}, "", (), (), (), (), tuple(problems)
-    )
+    case = PreparedCase(found.name, _absolute(found.image), {}, annotated, {}, "", (), (), (), (), problems)
     try:
         scan = read_scan(found.image)
         labels = found.read_labels(scan.volume)
@@ -118,30 +116,33 @@ def _prepared(found: FoundCase, folder: Path) -> PreparedCase:
         raise
     except VertsegError as refusal:
         return case.with_problem(error("reading", str(refusal)))
-    column = column_of(labels.level)
-    tissue = labels.tissue if "tissue" in found.annotated else None
-    problems += [*headers, *check_spacing(scan.source.spacing_mm), *column.problems]
-    problems += [warning("labels", sentence) for sentence in labels.problems]
-    problems += _missing(found.annotated, labels)
-    whole: tuple[str, ...] = ()
-    if column.centres_mm:
-        vertebrae = labelled_vertebrae(labels.level, tissue)
-        whole = tuple(level_name(v.level) for v in vertebrae)
-        problems += [*check_order(column), *check_gaps(column), *check_front(vertebrae)]
-        problems += [*check_fit(scan.volume, labels.level), *check_centres(labels.level, labels.centres_mm)]
-        problems += check_sides(labels.organs_mm, column.vertebrae_mm)
-    if labels.tissue is not None:
-        problems += check_tissue(labels.level, labels.tissue)
     case = replace(
         case,
         voxels=_voxels_sha256(scan.volume),
         shape=scan.source.shape,
         spacing_mm=tuple(round(s, 4) for s in scan.source.spacing_mm),
-        levels=tuple(level_name(n) for n in column.centres_mm),
-        whole=whole,
-        problems=tuple(problems),
+        problems=(*problems, *headers, *check_spacing(scan.source.spacing_mm)),
     )
+    case = _checked(case, found.annotated, labels, scan.volume)
     return _with_files(case, found, labels, scan, folder) if case.usable else case
+
+
+def _checked(case: PreparedCase, annotated: frozenset[str], labels: CaseLabels, scan: Volume) -> PreparedCase:
+    """The case with its levels and everything that is wrong with its labels."""
+    column = column_of(labels.level)
+    problems = [*column.problems, *(warning("labels", sentence) for sentence in labels.problems)]
+    problems += _missing(annotated, labels)
+    whole: tuple[str, ...] = ()
+    if column.centres_mm:
+        vertebrae = labelled_vertebrae(labels.level, labels.tissue if "tissue" in annotated else None)
+        whole = tuple(level_name(v.level) for v in vertebrae)
+        problems += [*check_order(column), *check_gaps(column), *check_front(vertebrae)]
+        problems += [*check_fit(scan, labels.level), *check_centres(labels.level, labels.centres_mm)]
+        problems += check_sides(labels.organs_mm, column.vertebrae_mm)
+    if labels.tissue is not None:
+        problems += check_tissue(labels.level, labels.tissue)
+    levels = tuple(level_name(n) for n in column.centres_mm)
+    return replace(case, levels=levels, whole=whole, problems=(*case.problems, *problems))
 
 
 def _missing(annotated: frozenset[str], labels: CaseLabels) -> Iterator[Problem]:
