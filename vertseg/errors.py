@@ -26,3 +26,7 @@ class CheckpointError(VertsegError):
 
 class DeviceError(VertsegError):
     """A device that was asked for and is not there."""
+
+
+class TrainingError(VertsegError):
+    """A training that cannot go on, such as one whose loss is no number any more."""

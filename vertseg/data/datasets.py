@@ -8,14 +8,15 @@ import torch
 from monai.transforms.compose import Compose
 from torch.utils.data import Dataset
 
+from vertseg.data.draws import Draw
+
 Sample = dict[Hashable, Any]
 
 
 class DrawnDataset(Dataset[Sample]):
-    """Item i: `load(i)` through the transforms, with chances drawn anew at every visit.
+    """Item `Draw(i, seed)`: `load(i)` through the transforms, whose chances come from the seed alone.
 
-    The chances come from torch's generator, so a seeded run draws the same again; `fixed` ties them to the
-    index instead (validation).
+    An index without a seed stands for its own (validation): always the same draw.
     """
 
     def __init__(
@@ -24,21 +25,20 @@ class DrawnDataset(Dataset[Sample]):
         load: Callable[[int], Mapping[Hashable, Any]],
         transform: Compose,
         keep: tuple[str, ...],
-        fixed: bool = False,
     ) -> None:
         self._size = size
         self._load = load
         self._transform = transform
         self._keep = keep
-        self._fixed = fixed
 
     def __len__(self) -> int:
         """Number of cases."""
         return self._size
 
-    def __getitem__(self, index: int) -> Sample:
-        """Tensors of one draw, the keys in `keep`."""
-        seed = index if self._fixed else int(torch.randint(2**31 - 1, ()).item())
+    def __getitem__(self, item: int | Draw) -> Sample:
+        """Tensors of one draw: the keys in `keep`, and "draw", the seed of what is varied later (-1: nothing is)."""
+        index, seed = item if isinstance(item, Draw) else Draw(item, item)
         self._transform.set_random_state(seed=seed)
         sample = self._transform(dict(self._load(index)))
-        return {name: torch.as_tensor(np.asarray(sample[name])) for name in self._keep}
+        sample["draw"] = np.int64(seed if isinstance(item, Draw) else -1)
+        return {name: torch.as_tensor(np.asarray(sample[name])) for name in (*self._keep, "draw")}

@@ -1,8 +1,7 @@
-"""Averaged weights, exported checkpoints and resume files."""
+"""Averaged weights, and the checkpoints and resume files that are exported."""
 
 import dataclasses
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,18 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from vertseg.errors import TrainingError
 from vertseg.io.atomic import atomic_path
 from vertseg.nets.checkpoint import Meta, save_checkpoint
 from vertseg.training.module import NetworkModule
+from vertseg.training.record import ValidationRecord
 
 
 class AveragedWeights(Callback):
     """Exponential moving average of the network's weights, used in validation and export.
 
-    The decay grows as (1 + t) / (10 + t) up to `decay`, so that early exports are not the initial weights.
+    The decay grows as (1 + t) / (10 + t) up to `decay`, so that early exports are not the initial weights. Every
+    process keeps its own average; as all have the same weights after each step, so are the averages.
     """
 
     def __init__(self, decay: float) -> None:
@@ -72,15 +74,22 @@ class AveragedWeights(Callback):
 
 
 class Export(Callback):
-    """Writes the averaged network as a checkpoint, and a resume file, every N steps and at the end."""
+    """Writes the averaged network as a checkpoint, and a resume file, every N steps and at the end.
 
-    def __init__(self, stem: Path, meta: Meta, every: int, average: AveragedWeights) -> None:
+    Stands after the averaged weights, the record of validation and what may stop a training. Every process calls
+    it, the first one writes.
+    """
+
+    def __init__(
+        self, stem: Path, meta: Meta, every: int, average: AveragedWeights, record: ValidationRecord
+    ) -> None:
         self._stem = stem
         self._meta = meta
         self._every = every
         self._average = average
+        self._record = record
+        self._due = False
         self._last = -1
-        self.metrics: dict[str, float] = {}
 
     @property
     def resume_path(self) -> Path:
@@ -90,53 +99,43 @@ class Export(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Export at every N-th step."""
-        if trainer.global_step % self._every == 0 and trainer.global_step != self._last:
+        """Export at every N-th step, after its validation where one follows, and before a stop."""
+        step = trainer.global_step
+        self._due = self._due or step % self._every == 0
+        validates = trainer.val_check_batch is not None and step % trainer.val_check_batch == 0
+        if trainer.should_stop or (self._due and not validates):
             self._export(trainer, pl_module)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Keep the validation figures for the next export."""
-        found = {k: float(v) for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
-        if not trainer.sanity_checking:
-            self.metrics = {name: round(value, 5) for name, value in found.items()}
+        """Export with the figures of these weights."""
+        if self._due:
+            self._export(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Export the last state."""
         self._export(trainer, pl_module)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Last validation figures, for resuming."""
-        return {"metrics": self.metrics}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over the stored validation figures."""
-        self.metrics = dict(state_dict["metrics"])
-
     def _export(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._last = trainer.global_step
-        meta = dataclasses.replace(self._meta, steps=trainer.global_step, metrics=self.metrics)
-        save_checkpoint(self._stem, self._average.averaged(_network(pl_module)), meta)
-        with atomic_path(self.resume_path) as partial:
-            trainer.save_checkpoint(partial, weights_only=False)
-
-
-class StepClock(Callback):
-    """Logs the seconds a step takes, loading included."""
-
-    def __init__(self) -> None:
-        self._since = time.perf_counter()
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start counting."""
-        self._since = time.perf_counter()
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Log the time since the last step."""
-        now = time.perf_counter()
-        pl_module.log("train/seconds_per_step", now - self._since)
-        self._since = now
+        step, self._due = trainer.global_step, False
+        if step == self._last:
+            return
+        weights = self._average.averaged(_network(pl_module))
+        if not all(bool(torch.isfinite(w).all()) for w in weights.values()):
+            raise TrainingError(
+                f"The averaged weights of step {step} are not finite and were not exported; what "
+                f"{self._stem.parent} holds is older and good. Lower optimisation.learning_rate and go on with "
+                "--resume last."
+            )
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(
+                self.resume_path, weights_only=False
+            )  # the others gather, the first writes
+        else:
+            meta = dataclasses.replace(self._meta, steps=step, metrics=self._record.last)
+            save_checkpoint(self._stem, weights, meta)
+            with atomic_path(self.resume_path) as partial:
+                trainer.save_checkpoint(partial, weights_only=False)
+        self._last = step
 
 
 def git_commit() -> str:

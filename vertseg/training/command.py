@@ -1,14 +1,19 @@
 """`vertseg train locate|examine`: the command line of training."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 from vertseg.errors import VertsegError
 
 
 def train_command(argv: list[str]) -> int:
-    """Run a training from command-line arguments; returns the exit status (0, or 2 after a wrong input)."""
+    """Run a training from command-line arguments; returns the exit status.
+
+    0, 2 after a wrong input, or 128 and the number of the signal that stopped it (130 Ctrl-C, 143 SIGTERM).
+    """
     arguments = _parser().parse_args(argv)
     try:
         return _run(arguments)
@@ -25,7 +30,9 @@ def _parser() -> argparse.ArgumentParser:
         "--override", action="extend", nargs="+", default=[], metavar="KEY=VALUE",
         help="change a key of the recipe, such as optimisation.max_steps=100",
     )  # fmt: skip
-    parser.add_argument("--resume", metavar="PATH|last", help="go on from a resume file")
+    parser.add_argument(
+        "--resume", metavar="PATH|last|auto", help="go on from a resume file; auto: if there is one"
+    )
     parser.add_argument(
         "--from", dest="initial", metavar="PATH",
         help="start from a checkpoint's weights (fine-tuning), such as checkpoints; short for --override "
@@ -47,14 +54,25 @@ def _run(arguments: argparse.Namespace) -> int:
 
         prepare(recipe)
         return 0
+    from lightning_utilities.core.rank_zero import rank_zero_only
+
     from vertseg.training.fit import fit
 
     summary = fit(recipe, arguments.resume)
+    stopped = summary["stopped_by"]
+    rank_zero_only(print)(_report(summary))
+    return 0 if stopped is None else 128 + signal.Signals[stopped]
+
+
+def _report(summary: dict[str, Any]) -> str:
+    """What the terminal is told at the end."""
     figures = ", ".join(
         f"{name.removeprefix('val/')} {value:.3f}" for name, value in summary["metrics"].items()
     )
-    print(f"{summary['steps']} steps in {summary['seconds']:.0f} s: {summary['checkpoint']}\n{figures}")
-    return 0
+    told = f"{summary['steps']} steps in {summary['seconds']:.0f} s: {summary['checkpoint']}\n{figures}"
+    if summary["stopped_by"] is not None:
+        told += f"\nStopped by {summary['stopped_by']}; --resume last goes on from here."
+    return told
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from vertseg.data.targets import offset_target
 from vertseg.labels import LocateClass
-from vertseg.nets.losses import is_vertebra, level_loss, offset_loss, tissue_loss
+from vertseg.nets.losses import is_vertebra, level_loss, offset_loss, tissue_loss, told_apart
 from vertseg.nets.unet import OFFSET_SCALE_MM, LocateNet, NetSpec, build_network
 from vertseg.training.module import Batch, NetworkModule
 from vertseg.training.recipes import LocateRecipe
@@ -43,14 +43,19 @@ class LocateModule(NetworkModule):
             "offset": weights.offset * offset_loss(heads["offset"], target, mask),
         }
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Dice per class, share of vertebra voxels with the right level, mean error of offsets in mm."""
-        heads, size = self.net.heads(batch["image"]), len(batch["image"])
-        total = torch.stack(list(self._terms(heads, batch).values())).sum()
-        self.log("val/loss", total, batch_size=size)
+    def heads(self, batch: Batch) -> dict[str, Tensor]:
+        """The network's heads at their own resolutions."""
+        return self.net.heads(batch["image"])
+
+    def judge(self, batch: Batch, heads: dict[str, Tensor]) -> None:
+        """Dice per class where it is told apart, share of voxels with the right level, mean error of offsets (mm)."""
+        self.mean("loss", torch.stack(list(self._terms(heads, batch).values())).sum())
         prediction = heads["tissue"].argmax(1)
         self.show(batch, prediction)
-        self.count(prediction, batch["tissue"], _CLASSES)
+        for name, number in _CLASSES.items():
+            rows = told_apart(batch["groups"], number)
+            if bool(rows.any()):
+                self.count(prediction[rows], batch["tissue"][rows], {name: number})
         bone = [LocateClass.BODY.value, LocateClass.POSTERIOR.value]
         self.count(
             torch.isin(prediction, torch.tensor(bone, device=prediction.device)).long(),
@@ -60,9 +65,9 @@ class LocateModule(NetworkModule):
         level = batch["level"][:, ::_STRIDE, ::_STRIDE, ::_STRIDE]
         vertebra = is_vertebra(level)
         if bool(vertebra.any()):
-            right = heads["level"][:, 1:].argmax(1)[vertebra] + 1 == level[vertebra]
-            self.log("val/level_accuracy", right.float().mean(), batch_size=size, prog_bar=True)
+            found = heads["level"][:, 1:].argmax(1) + 1
+            self.mean("level_accuracy", (found == level)[vertebra].float())
+            self.confuse(torch.where(vertebra, level, 0), found)
         target, mask = offset_target(level, batch["centres_vox"], self._spacing_mm, _STRIDE)
         if bool(mask.any()):
-            error = (heads["offset"] - target).norm(dim=1)[mask].mean() * OFFSET_SCALE_MM
-            self.log("val/offset_error_mm", error, batch_size=size)
+            self.mean("offset_error_mm", (heads["offset"] - target).norm(dim=1)[mask] * OFFSET_SCALE_MM)

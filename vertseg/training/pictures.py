@@ -1,30 +1,37 @@
-"""Pictures of a validation case: what the network saw, what was wanted, what it gave."""
+"""Pictures of validation: what the network saw, what was wanted, what it gave, and which levels it confused."""
 
 from pathlib import Path
 
 import numpy as np
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.loggers import WandbLogger
 from numpy.typing import NDArray
 
 from vertseg.io.atomic import atomic_path
+from vertseg.training.levels import CONFUSION_COLUMNS, confusion_rows, write_confusion
+from vertseg.training.loggers import log_picture, log_table
 from vertseg.training.module import Example, NetworkModule
 
 
-class ValidationPicture(Callback):
-    """Writes `validation.png` after each validation, and sends it to W&B where that logs."""
+class ValidationPictures(Callback):
+    """Writes `validation.png` and the confusion of levels after each validation, and sends them to W&B."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, output: Path) -> None:
+        self._output = output
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Draw the first validation case."""
-        if not isinstance(pl_module, NetworkModule) or pl_module.example is None:
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the first validation case and what was taken for what."""
+        if not isinstance(pl_module, NetworkModule) or not trainer.is_global_zero:
             return
-        draw_example(self._path, pl_module.example, f"step {trainer.global_step}")
-        for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                logger.log_image("validation", [str(self._path)], step=trainer.global_step)
+        title = f"step {trainer.global_step}"
+        if pl_module.example is not None:
+            path = self._output / "validation.png"
+            draw_example(path, pl_module.example, title)
+            log_picture(trainer, "validation", path)
+        if pl_module.confusion is not None:
+            confusion = pl_module.confusion.numpy()
+            _, picture = write_confusion(self._output / "confusion_of_levels", confusion, title)
+            log_picture(trainer, "confusion_of_levels", picture)
+            log_table(trainer, "confusion_of_levels_table", CONFUSION_COLUMNS, confusion_rows(confusion))
 
 
 def draw_example(path: Path, example: Example, title: str) -> None:

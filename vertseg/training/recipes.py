@@ -33,19 +33,29 @@ class Run:
     Attributes:
         output: folder of logs, resume file and exported checkpoint.
         initial: checkpoint (.safetensors, or a folder that holds one of the task) to start from; null starts anew.
+        seed: of the first weights, the order of cases and every random change.
+        deterministic: refuse algorithms whose result varies, so that a resumed training on a CPU equals the
+            uninterrupted one bit for bit; slower on a GPU, where some losses have no such algorithm and only warn.
+        devices: processes on each node, one GPU each; "auto" is as many as torchrun or SLURM started, else one.
+        num_nodes: machines; "auto" as above.
+        strategy: "auto" is "ddp" for more than one process.
         threads: CPU threads of torch; 0 leaves torch's choice.
         precision: "auto" is bf16-mixed on CUDA and 32-true on a CPU.
         log_every: steps between rows of the log.
         validate_every: steps between validations.
         export_every: steps between exported checkpoints and resume files.
-        logger: "csv", or "wandb" (offline without an account) beside it.
+        logger: "csv", or "wandb" (offline without an account) beside it, never in its place.
     """
 
     output: str = "runs"
     initial: str | None = None
     seed: int = 1
     threads: int = 1
+    deterministic: bool = False
     accelerator: str = "auto"
+    devices: int | Literal["auto"] = "auto"
+    num_nodes: int | Literal["auto"] = "auto"
+    strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     log_every: int = 20
     validate_every: int = 400
