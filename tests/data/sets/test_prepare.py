@@ -50,7 +50,8 @@ def test_prepare_then_train_one_step(tmp_path: Path) -> None:
     assert not Path(json.loads(index.read_text())["training"][0]["image"]).is_absolute()
     arrays = read_case(first, 3.0)
     assert set(np.unique(arrays["level"])) == {0, *LEVELS}
-    overrides = [f"data.loading.index={index}", f"data.loading.cache_dir={tmp_path / 'cache'}"]
+    overrides = [f"data.sets=[{{index: {index}}}]", "data.phantom_weight=0"]
+    overrides += [f"data.loading.cache_dir={tmp_path / 'cache'}"]
     overrides += [f"run.output={tmp_path / 'run'}", "run.accelerator=cpu", "optimisation.max_steps=1"]
     overrides += ["run.validate_every=1", "run.export_every=1"]
     config = str(CONFIGS / "locate_tiny.yaml")
