@@ -20,8 +20,8 @@ CROP_POSTERIOR_SHIFT_MM: Final = 18.0
 POINT_MARKER_RADIUS_MM: Final = 15.0
 """Radius of the ball that stands in for a marker when only a point is known."""
 
-_KNOTS_HU: Final = np.array([-1000.0, -200.0, 300.0, 1000.0, 2000.0], np.float32)
-_KNOTS_VALUE: Final = np.array([-1.0, -0.5, 0.75, 1.5, 2.0], np.float32)
+KNOTS_HU: Final = np.array([-1000.0, -200.0, 300.0, 1000.0, 2000.0], np.float32)
+KNOTS_VALUE: Final = np.array([-1.0, -0.5, 0.75, 1.5, 2.0], np.float32)
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def normalise_hu(hu: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.f
 
     Soft tissue and trabecular bone (-200 to 300 HU) get five times the contrast of lung and metal.
     """
-    return np.asarray(np.interp(hu, _KNOTS_HU, _KNOTS_VALUE), np.float32)
+    return np.asarray(np.interp(hu, KNOTS_HU, KNOTS_VALUE), np.float32)
 
 
 def locate_grid(source: Grid, spacing_mm: float) -> Grid:

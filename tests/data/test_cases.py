@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from vertseg.data.cases import read_case, read_index
-from vertseg.data.datamodule import FolderDataModule
-from vertseg.data.recipes import Loading, LocateData
+from vertseg.data.datamodule import MixedDataModule
+from vertseg.data.recipes import LabelledSet, Loading, LocateData
 from vertseg.errors import ConfigError, InputError
 from vertseg.labels import SACRUM, LocateClass
 
@@ -90,12 +90,13 @@ def test_labels_of_another_grid_are_refused(folder: Path) -> None:
 
 
 def test_a_folder_gives_batches_and_reads_each_scan_once(folder: Path) -> None:
-    loading = Loading(batch_size=2, cache_dir=str(folder / "cache"), index=str(_index(folder)))
-    module = FolderDataModule(LocateData(patch_shape=(16, 16, 16), loading=loading), steps=3)
+    loading, own = Loading(batch_size=2, cache_dir=str(folder / "cache")), LabelledSet(str(_index(folder)))
+    data = LocateData(patch_shape=(16, 16, 16), loading=loading, phantom_weight=0, sets=(own,))
+    module = MixedDataModule(data, steps=3)
     module.setup()
     batches = list(module.train_dataloader())
     assert len(batches) == 3
-    assert batches[0]["image"].shape == (2, 1, 16, 16, 16)
+    assert batches[0]["hu"].shape == (2, 1, 16, 16, 16)
     assert batches[0]["groups"].tolist() == [[0, 1, 1, 3, 0]] * 2
     assert len(list((folder / "cache").rglob("*.npz"))) == 1
     (folder / "ct.nii.gz").rename(folder / "gone.nii.gz")

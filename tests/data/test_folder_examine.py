@@ -9,13 +9,14 @@ import pytest
 from tests.training.test_command import CONFIGS
 from vertseg.data.cases import read_index
 from vertseg.data.crops import CaseCrops
-from vertseg.data.datamodule import FolderDataModule
+from vertseg.data.datamodule import MixedDataModule
 from vertseg.data.leaks import UNKNOWN
-from vertseg.data.recipes import ExamineData, Loading
+from vertseg.data.recipes import ExamineData, LabelledSet, Loading
 from vertseg.data.transforms import unpack_examine
 from vertseg.data.vertebrae import labelled_vertebrae
 from vertseg.errors import InputError
 from vertseg.io import write_nifti
+from vertseg.io.nifti import file_sha256
 from vertseg.labels import FINDINGS, LocateClass, level_name, level_number
 from vertseg.nets.checkpoint import load_meta
 from vertseg.phantom import render_scan
@@ -51,8 +52,11 @@ def folder(scans: dict[str, PhantomScan], tmp_path_factory: pytest.TempPathFacto
 
 
 def _data(folder: Path, cache: Path, table: str | None = None) -> ExamineData:
-    loading = Loading(batch_size=2, cache_dir=str(cache), index=str(folder / "index.json"))
-    return ExamineData(SPEC.spacing_mm, SPEC.shape, loading=loading, leak_table=table)
+    loading, own = (
+        Loading(batch_size=2, cache_dir=str(cache)),
+        LabelledSet(str(folder / "index.json"), 1.0, table),
+    )
+    return ExamineData(SPEC.spacing_mm, SPEC.shape, loading=loading, phantom_weight=0, sets=(own,))
 
 
 def _off_deg(axes: np.ndarray, truth: np.ndarray) -> float:
@@ -109,9 +113,9 @@ def test_targets_of_a_crop_are_the_truth_in_the_crops_frame(
 
 
 def test_what_a_case_does_not_annotate_is_masked(folder: Path, tmp_path: Path) -> None:
-    module = FolderDataModule(_data(folder, tmp_path), steps=2)
+    module = MixedDataModule(_data(folder, tmp_path), steps=2)
     module.setup()
-    batch = next(iter(module.train_dataloader()))
+    batch = module.on_after_batch_transfer(next(iter(module.train_dataloader())), 0)
     assert batch["image"].shape == (2, 2, *SPEC.shape)
     assert batch["known_findings"].tolist() == [[True, False, False, False]] * 2
     assert batch["groups"].tolist() == [[0, 1, 2]] * 2
@@ -125,7 +129,7 @@ def test_what_a_case_does_not_annotate_is_masked(folder: Path, tmp_path: Path) -
 def test_leak_rows_reach_their_vertebra_and_crops_are_kept(folder: Path, tmp_path: Path) -> None:
     table = tmp_path / "leak.csv"
     table.write_text("case,level,leak_B,leak_D,volume_ml,viscosity\nplain_ct.nii.gz,L2,1,0,4.5,high\n")
-    module = FolderDataModule(_data(folder, tmp_path / "cache", str(table)), steps=1)
+    module = MixedDataModule(_data(folder, tmp_path / "cache", str(table)), steps=1)
     module.setup()
     (case,) = read_index(folder / "index.json")["validation"]
     levels = [v.level for v in CaseCrops(case, SPEC, tmp_path / "cache").vertebrae()]
@@ -145,13 +149,14 @@ def test_a_tiny_training_on_the_folder_ends(folder: Path, tmp_path: Path) -> Non
     (tmp_path / "leak.csv").write_text("case,level,leak_S\nplain_ct.nii.gz,L3,1\nsick,L3,0\n")
     overrides = [
         f"run.output={tmp_path / 'run'}", f"data.loading.cache_dir={tmp_path / 'cache'}", "run.accelerator=cpu",
-        f"data.loading.index={folder / 'index.json'}", f"data.leak_table={tmp_path / 'leak.csv'}",
+        f"data.sets=[{{index: {folder / 'index.json'}, leak_table: {tmp_path / 'leak.csv'}}}]", "data.phantom_weight=0",
     ]  # fmt: skip
     recipe = str(CONFIGS / "examine_tiny.yaml")
     assert train_command(["examine", "--config", recipe, "--override", *overrides]) == 0
     meta = load_meta(tmp_path / "run" / "examine.safetensors")
     assert meta.steps == 4
-    assert set(meta.trained_on) == {"index", "leak_table"}
+    assert set(meta.trained_on) == {"sets"}
+    assert meta.trained_on["sets"][0]["sha256"] == file_sha256(folder / "index.json")
     assert {"val/dice_vertebra", "val/leak_brier_S"} <= set(meta.metrics)
     # The validation case annotates neither parts nor findings, so no figure claims to have measured them.
     assert not {"val/dice_body", "val/dice_lytic_lesion", "val/leak_brier_B"} & set(meta.metrics)

@@ -10,18 +10,15 @@ from scipy.spatial.transform import Rotation
 from vertseg.data.targets import offset_target
 from vertseg.data.transforms import (
     ExamineAugmentation,
-    ExamineInput,
     ExamineVariation,
     LocateAugmentation,
-    LocateInput,
     LocatePatch,
     cut_patch,
-    intensity_transform,
     unpack_examine,
 )
 from vertseg.labels import FINDINGS, N_LEVELS
 from vertseg.nets.unet import OFFSET_SCALE_MM
-from vertseg.preprocess import AIR_HU, CropSpec, normalise_hu, point_marker
+from vertseg.preprocess import AIR_HU, CropSpec, point_marker
 
 PATCH = (32, 32, 40)
 CENTRES = {20: (15.0, 22.0, 30.0), 21: (17.5, 20.0, 17.0)}
@@ -116,19 +113,6 @@ def test_validation_patches_are_upright_about_the_bone() -> None:
     assert np.unique(first["hu"]).tolist() == [0, 400, 420]
 
 
-def test_intensities_of_strength_zero_change_nothing() -> None:
-    sample = {"hu": np.random.default_rng(0).normal(0, 300, (1, 8, 8, 8)).astype(np.float32)}
-    transform = intensity_transform(0.0)
-    for seed in range(5):
-        transform.set_random_state(seed=seed)
-        assert np.allclose(np.asarray(transform(dict(sample))["hu"]), sample["hu"])
-
-
-def test_locate_input_is_the_shared_normalisation() -> None:
-    hu = np.random.default_rng(0).normal(0, 500, (1, 4, 4, 4)).astype(np.float32)
-    assert np.array_equal(LocateInput()({"hu": hu})["image"], normalise_hu(hu))
-
-
 SPEC = CropSpec((12, 10, 8), 4.0)
 
 
@@ -172,6 +156,4 @@ def test_every_array_of_a_crop_moves_alike() -> None:
 
 def test_a_crop_may_know_its_centre_only() -> None:
     variation = ExamineVariation(SPEC, ExamineAugmentation(point_marker=1.0))
-    image = ExamineInput()(variation(unpack_examine(_crop())))["image"]
-    assert image.shape == (2, *SPEC.shape)
-    assert np.array_equal(image[1], point_marker(SPEC))
+    assert np.array_equal(variation(unpack_examine(_crop()))["marker"], point_marker(SPEC))

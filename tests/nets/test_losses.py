@@ -14,6 +14,7 @@ from vertseg.nets.losses import (
     merge_logits,
     offset_loss,
     tissue_loss,
+    told_apart,
 )
 
 BODY, POSTERIOR, OTHER = LocateClass.BODY, LocateClass.POSTERIOR, LocateClass.OTHER_BONE
@@ -78,6 +79,12 @@ def test_a_perfect_segmentation_costs_nothing_and_a_wrong_one_does() -> None:
     right = torch.nn.functional.one_hot(target, 5).movedim(-1, 1) * 40.0
     assert tissue_loss(right, target, ALL).item() == pytest.approx(0, abs=1e-4)
     assert tissue_loss(right.roll(1, 1), target, ALL).item() > 5
+
+
+def test_a_class_is_told_apart_where_it_shares_its_group_with_no_other() -> None:
+    groups = torch.cat([ALL, VERTEBRA_ONLY])
+    apart = [told_apart(groups, c).tolist() for c in (BODY, POSTERIOR, LocateClass.SACRUM, OTHER)]
+    assert apart == [[True, False]] * 4
 
 
 def test_level_loss_counts_labelled_bone_only() -> None:
@@ -177,3 +184,58 @@ def test_class_weights_raise_the_price_of_a_miss() -> None:
     plain = tissue_loss(logits, target, ALL)
     weighted = tissue_loss(logits, target, ALL, (1.0, 1.0, 1.0, 4.0, 1.0))
     assert weighted > plain + 0.5
+
+
+def test_focal_loss_is_the_papers_formula_and_gamma_zero_is_cross_entropy() -> None:
+    """Lin et al. 2017: (1 - p)^gamma * -log p of the right class, here with p = 0.9 and 0.2."""
+    p = torch.tensor([0.9, 0.2])
+    logits = torch.logit(p).view(1, 1, 2, 1, 1).expand(1, 4, 2, 1, 1)
+    known, vertebra = torch.ones(1, 4, dtype=torch.bool), torch.ones(1, 10, 1, 1, dtype=torch.bool)
+    for gamma in (0.0, 2.0):
+        weights = ExamineWeights(focal_gamma=gamma, positive=(1.0,) * 4)
+        found = finding_loss(logits, torch.zeros(1, 4, 2, 1, 1), known, vertebra, weights)
+        expected = (p**gamma * -torch.log(1 - p)).sum() / 10
+        assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_positive_multiplies_the_price_of_a_findings_own_voxels() -> None:
+    logits, target = torch.zeros(1, 4, 10, 1, 1), torch.zeros(1, 4, 10, 1, 1)
+    target[:, 0, :4] = 1
+    known, vertebra = torch.tensor([[True, False, False, False]]), torch.ones(1, 10, 1, 1, dtype=torch.bool)
+
+    def loss(positive: float) -> float:
+        weights = ExamineWeights(per_finding=(1.0, 0.0, 0.0, 0.0), positive=(positive, 1, 1, 1))
+        return finding_loss(logits, target, known, vertebra, weights).item()
+
+    assert loss(5.0) - loss(1.0) == pytest.approx(4 * np.log(2) * 4 / 10, rel=1e-5)
+
+
+def test_a_finding_that_no_crop_shows_is_taught_as_absent_and_no_other_is_touched() -> None:
+    logits = torch.zeros(2, 4, 4, 4, 4, requires_grad=True)
+    target = torch.zeros(2, 4, 4, 4, 4)
+    target[:, 1, 0] = 1
+    known = torch.tensor([[True, True, False, False]] * 2)
+    (gradient,) = torch.autograd.grad(finding_loss(logits, target, known, WHOLE, ExamineWeights()), logits)
+    assert (gradient[:, 0] > 0).all()
+    assert (gradient[:, 1, 0] < 0).all() and (gradient[:, 1, 1:] > 0).all()
+    assert not gradient[:, 2:].any()
+
+
+def test_losses_of_bf16_logits_are_those_of_the_same_numbers_in_float32() -> None:
+    generator = torch.manual_seed(0)
+    rough = torch.randn(2, 4, 12, 12, 12, generator=generator).bfloat16()
+    target = (torch.rand(2, 4, 12, 12, 12, generator=generator) < 0.1).float()
+    known, vertebra = torch.ones(2, 4, dtype=torch.bool), target.any(1)
+    pairs = [
+        [finding_loss(x, target, known, vertebra, ExamineWeights()) for x in (rough, rough.float())],
+        [
+            tissue_loss(x, target.argmax(1), torch.arange(4).expand(2, 4), (1.0, 1.0, 2.0, 1.0))
+            for x in (rough, rough.float())
+        ],
+        [leak_loss(x[:, :, 0, 0, 0], target[:, :, 0, 0, 0]) for x in (rough, rough.float())],
+        [offset_loss(x[:, :3], target[:, :3], vertebra) for x in (rough, rough.float())],
+        [level_loss(x, target.argmax(1)) for x in (rough, rough.float())],
+    ]
+    for low, full in pairs:
+        assert low.dtype == torch.float32
+        assert low.item() == full.item()

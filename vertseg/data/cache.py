@@ -67,8 +67,12 @@ def locate_arrays(hu: Volume, level: Volume, tissue: Volume, spacing_mm: float) 
 
 
 def render_locate(seed: int, spacing_mm: float, spec: PhantomSpec) -> Arrays:
-    """One phantom scan at the locate network's spacing; `centres_vox` (29, 3) holds body centres, NaN if none."""
-    scan = vertseg.phantom.render_scan(seed, spec.scan_config())
+    """One phantom scan at the locate network's spacing, as `scan_arrays`."""
+    return scan_arrays(vertseg.phantom.render_scan(seed, spec.scan_config()), spacing_mm)
+
+
+def scan_arrays(scan: vertseg.phantom.PhantomScan, spacing_mm: float) -> Arrays:
+    """A rendered scan on its locate grid; `centres_vox` (29, 3) holds body centres, NaN if none."""
     arrays = locate_arrays(scan.hu, scan.level, scan.tissue, spacing_mm)
     centres = np.full((N_LEVELS, 3), np.nan, np.float32)
     to_voxel = np.linalg.inv(arrays["affine"])
@@ -78,8 +82,12 @@ def render_locate(seed: int, spacing_mm: float, spec: PhantomSpec) -> Arrays:
 
 
 def render_examine(seed: int, spec: CropSpec) -> Arrays:
-    """One vertebra's phantom crop, as `examine_arrays`, with its leak and plan."""
-    crop = vertseg.phantom.render_crop(seed, shape=spec.shape, spacing_mm=spec.spacing_mm)
+    """One vertebra's phantom crop, as `crop_arrays`."""
+    return crop_arrays(vertseg.phantom.render_crop(seed, shape=spec.shape, spacing_mm=spec.spacing_mm))
+
+
+def crop_arrays(crop: vertseg.phantom.ExamineCrop) -> Arrays:
+    """A rendered crop as it is stored: `examine_arrays`, with its leak and plan."""
     return {
         **examine_arrays(crop.image, crop.tissue, crop.marker, crop.findings),
         "leak": crop.leak.astype(np.float32),
@@ -113,9 +121,9 @@ class ArrayCache:
         """Whether there is a folder to keep arrays in."""
         return self._folder is not None
 
-    def missing(self, seeds: range) -> list[int]:
-        """Seeds that have not been rendered yet."""
-        return [seed for seed in seeds if self._folder is None or not self._path(seed).exists()]
+    def holds(self, seed: int) -> bool:
+        """Whether the arrays of a seed are stored."""
+        return self._folder is not None and self._path(seed).exists()
 
     def get(self, seed: int) -> Arrays:
         """The arrays of a seed, rendered and stored now if they are not there."""
@@ -138,7 +146,11 @@ class ArrayCache:
         return self._folder / f"{seed:07d}.npz"
 
 
-def cache_key(task: str, spec: PhantomSpec | CropSpec, spacing_mm: float) -> str:
-    """Folder name of a cache: everything that changes what a seed looks like."""
-    text = repr((task, sorted(asdict(spec).items()), spacing_mm, renderer_digest()))
+def cache_key(task: str, spec: PhantomSpec | CropSpec, spacing_mm: float, painted: str = "") -> str:
+    """Folder name of a cache: everything that changes what a seed looks like.
+
+    `painted` is the `data.painting.Painter.digest` of painted seeds, which have a folder of their own.
+    """
+    maps = (painted,) if painted else ()
+    text = repr((task, sorted(asdict(spec).items()), spacing_mm, renderer_digest(), *maps))
     return f"{task}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

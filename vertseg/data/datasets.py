@@ -36,8 +36,9 @@ class DrawnDataset(Dataset[Sample]):
         return self._size
 
     def __getitem__(self, item: int | Draw) -> Sample:
-        """Tensors of one draw, the keys in `keep`."""
+        """Tensors of one draw: the keys in `keep`, and "draw", the seed of what is varied later (-1: nothing is)."""
         index, seed = item if isinstance(item, Draw) else Draw(item, item)
         self._transform.set_random_state(seed=seed)
         sample = self._transform(dict(self._load(index)))
-        return {name: torch.as_tensor(np.asarray(sample[name])) for name in self._keep}
+        sample["draw"] = np.int64(seed if isinstance(item, Draw) else -1)
+        return {name: torch.as_tensor(np.asarray(sample[name])) for name in (*self._keep, "draw")}

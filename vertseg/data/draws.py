@@ -90,6 +90,10 @@ class StepSampler(Sampler[Draw]):
 
     def _ordered(self, turn: int) -> NDArray[np.int64]:
         rng = np.random.default_rng((self._seed, _ORDER, turn))
+        order = rng.permutation(self._size)
         if self._odds is None:
-            return rng.permutation(self._size)
-        return rng.choice(self._size, self._size, p=self._odds)
+            return order
+        # Systematic resampling: in each pass a case comes as often as expected, rounded down or up.
+        ends = np.floor(np.cumsum(self._odds[order]) * self._size + rng.random())
+        ends[-1] = self._size
+        return rng.permutation(np.repeat(order, np.diff(ends, prepend=0).astype(np.int64)))

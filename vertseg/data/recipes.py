@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from vertseg.data.cache import PhantomSpec
+from vertseg.data.painting import PaintingSpec
 from vertseg.data.transforms import ExamineAugmentation, LocateAugmentation
 
 
@@ -13,40 +14,71 @@ class Loading:
     Attributes:
         batch_size: samples a batch.
         workers: loading processes; 0 loads in the training process, best on few cores.
-        cache_dir: where rendered phantoms are kept; null keeps none.
-        index: JSON index of a labelled folder (see `data.cases`); null trains on phantoms.
+        cache_dir: where rendered phantoms and prepared cases are kept; null keeps none.
     """
 
     batch_size: int = 1
     workers: int = 0
     cache_dir: str | None = ".cache"
-    index: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """A labelled set that is learned from: its index may annotate less than others of the mix.
+
+    Attributes:
+        index: JSON index (see `data.cases`).
+        weight: how often its samples are drawn, relative to the other sets and to the phantoms, whatever its size.
+        leak_table: CSV of its injections (see `data.leaks`), for examine; null: none are known.
+        name: in logs; the name of the index's folder if empty.
+    """
+
+    index: str
+    weight: float = 1.0
+    leak_table: str | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class LocateData:
-    """Scans of the locate network; seeds are half-open ranges, which must not overlap."""
+    """Scans of the locate network: phantoms, and labelled sets beside them.
+
+    Attributes:
+        train_seeds: phantoms [first, past the last] that are learned from.
+        validation_seeds: phantoms that are validated on; the ranges must not overlap.
+        phantom_weight: how often a phantom is drawn, relative to the sets' weights; 0 takes none.
+        sets: labelled sets.
+    """
 
     spacing_mm: float = 3.0
     patch_shape: tuple[int, int, int] = (64, 64, 80)
     train_seeds: tuple[int, int] = (0, 600)
     validation_seeds: tuple[int, int] = (900_000, 900_008)
     phantom: PhantomSpec = field(default_factory=PhantomSpec)
+    painting: PaintingSpec = field(default_factory=PaintingSpec)
     augmentation: LocateAugmentation = field(default_factory=LocateAugmentation)
     loading: Loading = field(default_factory=Loading)
+    phantom_weight: float = 1.0
+    sets: tuple[LabelledSet, ...] = ()
 
 
 @dataclass(frozen=True)
 class ExamineData:
-    """Crops of the examine network; seeds are half-open ranges, which must not overlap.
+    """Crops of the examine network: phantoms, and labelled sets beside them.
 
-    `leak_table` is a CSV of the injections of a labelled folder (see `data.leaks`); null: none are known.
+    Attributes:
+        train_seeds: phantoms [first, past the last] that are learned from.
+        validation_seeds: phantoms that are validated on; the ranges must not overlap.
+        phantom_weight: how often a phantom is drawn, relative to the sets' weights; 0 takes none.
+        sets: labelled sets.
     """
 
     spacing_mm: float = 1.5
     crop_shape: tuple[int, int, int] = (64, 64, 64)
     train_seeds: tuple[int, int] = (0, 4000)
     validation_seeds: tuple[int, int] = (900_000, 900_032)
+    painting: PaintingSpec = field(default_factory=PaintingSpec)
     augmentation: ExamineAugmentation = field(default_factory=ExamineAugmentation)
     loading: Loading = field(default_factory=Loading)
-    leak_table: str | None = None
+    phantom_weight: float = 1.0
+    sets: tuple[LabelledSet, ...] = ()

@@ -1,32 +1,27 @@
-"""MONAI dictionary transforms: patch sampling with one affine, and small changes of the scanner."""
+"""MONAI dictionary transforms: patch sampling with one affine, and the variation of crops."""
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-from monai.transforms.compose import Compose
-from monai.transforms.intensity.dictionary import (
-    RandAdjustContrastd,
-    RandGaussianNoised,
-    RandGaussianSmoothd,
-    RandScaleIntensityd,
-    RandShiftIntensityd,
-)
 from monai.transforms.transform import RandomizableTransform
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from vertseg.labels import FINDINGS
-from vertseg.preprocess import AIR_HU, CropSpec, normalise_hu, point_marker, stack_examine
+from vertseg.preprocess import AIR_HU, CropSpec, point_marker
 
 Sample = dict[Hashable, Any]
 
 
 @dataclass(frozen=True)
 class LocateAugmentation:
-    """How patches are drawn and varied; `flip` is the chance of a left-right mirror (levels stay)."""
+    """How patches are drawn and varied; `flip` is the chance of a left-right mirror (levels stay).
+
+    `intensity` is the strength of `data.intensities`.
+    """
 
     rotation_deg: float = 20.0
     scale: tuple[float, float] = (0.85, 1.15)
@@ -38,28 +33,16 @@ class LocateAugmentation:
 
 @dataclass(frozen=True)
 class ExamineAugmentation:
-    """How crops are varied; `unknown` is the chance that a plan input is hidden."""
+    """How crops are varied; `unknown` is the chance that a plan input is hidden.
+
+    `intensity` is the strength of `data.intensities`.
+    """
 
     flip: float = 0.5
     shift_vox: int = 3
     point_marker: float = 0.05
     unknown: float = 0.25
     intensity: float = 1.0
-
-
-def intensity_transform(strength: float) -> Compose:
-    """Noise, blur, offset, gain and gamma of "hu" (1, X, Y, Z), in HU; `strength` 0 changes nothing."""
-    gain, gamma = 0.08 * strength, (1 / (1 + 0.15 * strength), 1 + 0.15 * strength)
-    blur = (0.01, 0.01 + 0.7 * strength)
-    return Compose(
-        [
-            RandScaleIntensityd("hu", factors=gain, prob=0.3 * min(strength, 1)),
-            RandShiftIntensityd("hu", offsets=25.0 * strength, prob=0.3 * min(strength, 1)),
-            RandAdjustContrastd("hu", gamma=gamma, prob=0.2 * min(strength, 1)),
-            RandGaussianSmoothd("hu", blur, blur, blur, prob=0.15 * min(strength, 1)),
-            RandGaussianNoised("hu", std=25.0 * strength, prob=0.3 * min(strength, 1)),
-        ]
-    )
 
 
 class LocatePatch(RandomizableTransform):
@@ -138,16 +121,6 @@ def cut_patch(
     }
 
 
-class LocateInput:
-    """Turns "hu" into the network's "image" by the shared normalisation."""
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> Sample:
-        """Sample with "image" (1, X, Y, Z) float32 in place of "hu"."""
-        sample = dict(data)
-        sample["image"] = normalise_hu(np.asarray(sample.pop("hu")))
-        return sample
-
-
 class ExamineVariation(RandomizableTransform):
     """Mirrors and shifts a crop, sometimes knows only its centre, and hides some of the plan."""
 
@@ -183,17 +156,6 @@ def _shifted(array: NDArray[Any], shift: NDArray[Any]) -> NDArray[Any]:
         slice(max(-int(s), 0), max(-int(s), 0) + n) for s, n in zip(shift, array.shape[-3:], strict=True)
     ]
     return np.asarray(padded[tuple(window)])
-
-
-class ExamineInput:
-    """Stacks "hu" (1, X, Y, Z) and "marker" into the network's "image" by the shared preprocessing."""
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> Sample:
-        """Sample with "image" (2, X, Y, Z) float32."""
-        sample = dict(data)
-        hu = np.asarray(sample.pop("hu"), np.float32)
-        sample["image"] = stack_examine(hu.reshape(hu.shape[-3:]), np.asarray(sample.pop("marker")))
-        return sample
 
 
 def unpack_examine(arrays: Mapping[str, NDArray[Any]]) -> Sample:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
-from monai.losses import DiceLoss
+from monai.losses import DiceLoss, FocalLoss
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,14 +35,26 @@ class LocateWeights:
 class ExamineWeights:
     """Weights of the examine losses' terms, and per finding (in the order of `labels.FINDINGS`).
 
-    `positive` multiplies the cross-entropy of a finding's own voxels, which are few.
+    Attributes:
+        tissue_half, findings_half: deep supervision at half resolution; 0 leaves it out.
+        positive: multiplies the cross-entropy of a finding's own voxels, which are few.
+        focal_gamma: exponent that takes the weight off voxels that are already right (Lin et al. 2017, ICCV,
+            "Focal loss for dense object detection": 2); 0 is plain cross-entropy.
     """
 
     tissue: float = 1.0
+    tissue_half: float = 0.3
     findings: float = 1.0
+    findings_half: float = 0.3
     leak: float = 0.1
     per_finding: tuple[float, ...] = (1.5, 0.75, 1.5, 0.75)
     positive: tuple[float, ...] = (3.0, 3.0, 6.0, 3.0)
+    focal_gamma: float = 0.0
+
+
+def _precise(logits: Tensor) -> Tensor:
+    """Logits in float32 at least: sums over a crop's voxels need more digits than bf16 has."""
+    return logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
 
 
 def merge_logits(logits: Tensor, groups: Tensor) -> Tensor:
@@ -68,6 +80,11 @@ def merge_target(target: Tensor, groups: Tensor) -> Tensor:
     return torch.gather(table, 1, target.long().flatten(1)).view(target.shape)
 
 
+def told_apart(groups: Tensor, number: int) -> Tensor:
+    """Cases (N,) of `groups` (N, C) that annotate a class apart from all others."""
+    return (groups == number).sum(1).eq(1) & groups[:, number].eq(number)
+
+
 def tissue_loss(
     logits: Tensor, target: Tensor, groups: Tensor, class_weights: Sequence[float] | None = None
 ) -> Tensor:
@@ -76,10 +93,10 @@ def tissue_loss(
     Dice counts the classes that the batch holds and no others: a class that most patches lack (the sacrum) was
     pushed to zero by the patches without it and never came back. `class_weights` (C,) weigh the cross-entropy.
     """
-    merged, wanted = merge_logits(logits, groups), merge_target(target, groups)
+    merged, wanted = merge_logits(_precise(logits), groups), merge_target(target, groups)
     if bool((wanted == IGNORED).all()):
         return logits.sum() * 0.0
-    weight = None if class_weights is None else logits.new_tensor(class_weights)
+    weight = None if class_weights is None else merged.new_tensor(class_weights)
     entropy = F.cross_entropy(merged, wanted, weight=weight, ignore_index=IGNORED)
     valid = (wanted != IGNORED).unsqueeze(1)
     onehot = F.one_hot(wanted.clamp_max(merged.shape[1] - 1), merged.shape[1]).movedim(-1, 1) * valid
@@ -99,7 +116,7 @@ def level_loss(logits: Tensor, level: Tensor) -> Tensor:
     labelled = (level > 0) & (level != IGNORED)
     if not bool(labelled.any()):
         return logits.sum() * 0.0
-    return F.cross_entropy(logits.movedim(1, -1)[labelled], level[labelled].long())
+    return F.cross_entropy(_precise(logits.movedim(1, -1)[labelled]), level[labelled].long())
 
 
 def is_vertebra(level: Tensor) -> Tensor:
@@ -111,14 +128,13 @@ def offset_loss(offset: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Smooth L1 of offsets (N, 3, ...) against `target` where `mask` (N, ...) is true."""
     if not bool(mask.any()):
         return offset.sum() * 0.0
-    loss = F.smooth_l1_loss(offset.movedim(1, -1)[mask], target.movedim(1, -1)[mask], beta=0.1)
-    return loss
+    return F.smooth_l1_loss(_precise(offset.movedim(1, -1)[mask]), target.movedim(1, -1)[mask], beta=0.1)
 
 
 def finding_loss(
     logits: Tensor, target: Tensor, known: Tensor, vertebra: Tensor, weights: ExamineWeights
 ) -> Tensor:
-    """Batch Dice + weighted binary cross-entropy per finding, averaged with the findings' weights.
+    """Batch Dice + weighted binary (focal) cross-entropy per finding, averaged with the findings' weights.
 
     The cross-entropy is summed over the crop and divided by the vertebra's voxels, not the crop's: a lesion is a
     hundredth of a crop but a tenth of a vertebra, and averaged over the crop it taught almost nothing. Dice counts
@@ -131,19 +147,21 @@ def finding_loss(
         vertebra: (N, X, Y, Z) bool, the examined vertebra.
         weights: per-finding and positive weights.
     """
+    logits = _precise(logits)
+    focal = FocalLoss(gamma=weights.focal_gamma, reduction="none")
     per_finding = logits.new_tensor(weights.per_finding)
     terms = []
     for f in range(logits.shape[1]):
         rows = known[:, f]
         if not bool(rows.any()):
             continue
-        own, wanted = logits[rows, f], target[rows, f].to(logits.dtype)
-        positive = logits.new_tensor(weights.positive[f])
-        entropy = F.binary_cross_entropy_with_logits(own, wanted, pos_weight=positive, reduction="sum")
+        own, wanted = logits[rows, f : f + 1], target[rows, f : f + 1].to(logits.dtype)
+        price = 1.0 + (weights.positive[f] - 1.0) * wanted
+        entropy = (focal(own, wanted) * price).sum()
         entropy = entropy / vertebra[rows].sum().clamp_min(_SMOOTH_VOXELS)
         if bool(wanted.any()):
             dice = DiceLoss(batch=True, sigmoid=True, smooth_nr=_SMOOTH_VOXELS, smooth_dr=_SMOOTH_VOXELS)
-            entropy = entropy + dice(own.unsqueeze(1), wanted.unsqueeze(1))
+            entropy = entropy + dice(own, wanted)
         terms.append(per_finding[f] * entropy)
     if not terms:
         return logits.sum() * 0.0
@@ -155,7 +173,7 @@ def leak_loss(logits: Tensor, target: Tensor) -> Tensor:
     known = ~target.isnan()
     if not bool(known.any()):
         return logits.sum() * 0.0
-    return F.binary_cross_entropy_with_logits(logits[known], target[known])
+    return F.binary_cross_entropy_with_logits(_precise(logits[known]), target[known])
 
 
 def dice_counts(prediction: Tensor, target: Tensor, classes: Sequence[int]) -> Tensor:

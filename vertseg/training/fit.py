@@ -13,7 +13,8 @@ from lightning import Trainer, seed_everything
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import Callback
 
-from vertseg.data.datamodule import DrawnDataModule, FolderDataModule, PhantomDataModule
+from vertseg.data.datamodule import MixedDataModule
+from vertseg.data.provenance import learned_from
 from vertseg.data.recipes import ExamineData
 from vertseg.errors import ConfigError
 from vertseg.nets.checkpoint import Meta, load_checkpoint
@@ -136,12 +137,9 @@ def task_of(recipe: Recipe) -> Task:
     return "locate" if isinstance(recipe, LocateRecipe) else "examine"
 
 
-def data_module(recipe: Recipe) -> DrawnDataModule:
-    """The data module a recipe asks for: a labelled folder if it names an index, else phantoms."""
-    steps = recipe.optimisation.max_steps
-    if recipe.data.loading.index is None:
-        return PhantomDataModule(recipe.data, steps)
-    return FolderDataModule(recipe.data, steps)
+def data_module(recipe: Recipe) -> MixedDataModule:
+    """The data module of a recipe."""
+    return MixedDataModule(recipe.data, recipe.optimisation.max_steps)
 
 
 def _resume_path(resume: str | None, output: Path) -> Path | None:
@@ -154,14 +152,7 @@ def _resume_path(resume: str | None, output: Path) -> Path | None:
 
 
 def _meta(recipe: Recipe) -> Meta:
-    data = recipe.data
-    trained_on: dict[str, Any] = (
-        {"phantom_seeds": list(data.train_seeds)}
-        if data.loading.index is None
-        else {"index": data.loading.index}
-    )
-    if isinstance(data, ExamineData) and data.leak_table is not None:
-        trained_on["leak_table"] = data.leak_table
+    data, trained_on = recipe.data, learned_from(recipe.data)
     crop_shape = data.crop_shape if isinstance(data, ExamineData) else None
     return Meta(
         task_of(recipe), recipe.filters, data.spacing_mm, crop_shape, trained_on, git_commit=git_commit()
@@ -205,11 +196,13 @@ def prepare(recipe: Recipe) -> None:
     """Render every phantom of a recipe that is not in its cache yet; a training may run meanwhile."""
     from rich.progress import track
 
-    data = data_module(recipe)
-    if not isinstance(data, PhantomDataModule) or recipe.data.loading.cache_dir is None:
+    from vertseg.phantom.memory import keep_freed_memory
+
+    keep_freed_memory()
+    phantoms = data_module(recipe).phantoms
+    if phantoms is None or recipe.data.loading.cache_dir is None:
         raise ConfigError("Only a recipe of phantoms with data.loading.cache_dir has a cache to fill.")
-    cache = data.caches()["train"]
     if recipe.run.threads:
         torch.set_num_threads(recipe.run.threads)
-    for seed in track(data.missing(), description="rendering"):
-        cache.get(seed)
+    for seed in track(phantoms.missing(), description="rendering"):
+        phantoms.render(seed)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from vertseg.data.targets import offset_target
 from vertseg.labels import LocateClass
-from vertseg.nets.losses import is_vertebra, level_loss, offset_loss, tissue_loss
+from vertseg.nets.losses import is_vertebra, level_loss, offset_loss, tissue_loss, told_apart
 from vertseg.nets.unet import OFFSET_SCALE_MM, LocateNet, NetSpec, build_network
 from vertseg.training.module import Batch, NetworkModule
 from vertseg.training.recipes import LocateRecipe
@@ -43,13 +43,19 @@ class LocateModule(NetworkModule):
             "offset": weights.offset * offset_loss(heads["offset"], target, mask),
         }
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Dice per class, share of vertebra voxels with the right level, mean error of offsets in mm."""
-        heads = self.net.heads(batch["image"])
+    def heads(self, batch: Batch) -> dict[str, Tensor]:
+        """The network's heads at their own resolutions."""
+        return self.net.heads(batch["image"])
+
+    def judge(self, batch: Batch, heads: dict[str, Tensor]) -> None:
+        """Dice per class where it is told apart, share of voxels with the right level, mean error of offsets (mm)."""
         self.mean("loss", torch.stack(list(self._terms(heads, batch).values())).sum())
         prediction = heads["tissue"].argmax(1)
         self.show(batch, prediction)
-        self.count(prediction, batch["tissue"], _CLASSES)
+        for name, number in _CLASSES.items():
+            rows = told_apart(batch["groups"], number)
+            if bool(rows.any()):
+                self.count(prediction[rows], batch["tissue"][rows], {name: number})
         bone = [LocateClass.BODY.value, LocateClass.POSTERIOR.value]
         self.count(
             torch.isin(prediction, torch.tensor(bone, device=prediction.device)).long(),

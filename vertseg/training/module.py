@@ -49,12 +49,26 @@ class NetworkModule(LightningModule):
         self.optimisation = optimisation
         self.example: Example | None = None
         self.confusion: Tensor | None = None
+        self.source_names: tuple[str, ...] = ()
         self._counts: dict[str, Tensor] = {}
         self._sums: dict[str, Tensor] = {}
+        self._of_source = ""
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Loss terms of a batch by name, already weighted; the loss is their sum."""
+
+    @abstractmethod
+    def heads(self, batch: Batch) -> dict[str, Tensor]:
+        """What the network gives for a batch in validation, by head."""
+
+    @abstractmethod
+    def judge(self, batch: Batch, heads: dict[str, Tensor]) -> None:
+        """Count and average a validation batch's figures, each where it is annotated."""
+
+    def setup(self, stage: str) -> None:
+        """Take over the names of the data's sources, for figures of each."""
+        self.source_names = tuple(getattr(getattr(self.trainer, "datamodule", None), "sources", ()))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Loss of a batch."""
@@ -84,6 +98,20 @@ class NetworkModule(LightningModule):
         schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, own))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Figures of a batch over all sources, and of each source where there are several."""
+        heads = self.heads(batch)
+        self._of_source = ""
+        self.judge(batch, heads)
+        if len(self.source_names) < 2:
+            return
+        for number, name in enumerate(self.source_names):
+            rows = batch["source"] == number
+            if bool(rows.any()):
+                self._of_source = f"{name}/"
+                own = {key: value[rows] for key, value in heads.items()}
+                self.judge({key: value[rows] for key, value in batch.items()}, own)
+
     def on_validation_epoch_start(self) -> None:
         """Forget the counts of the last validation."""
         self._counts, self._sums = {}, {}
@@ -101,12 +129,14 @@ class NetworkModule(LightningModule):
         """Add a batch's voxels to the validation Dice of the named classes."""
         counts = dice_counts(prediction, target, list(names.values()))
         for name, row in zip(names, counts, strict=True):
-            self._counts[name] = self._counts.get(name, torch.zeros_like(row)) + row
+            key = f"{self._of_source}dice_{name}"
+            self._counts[key] = self._counts.get(key, torch.zeros_like(row)) + row
 
     def mean(self, name: str, values: Tensor) -> None:
         """Add values to the validation mean of a name, which is over the values of all batches and processes."""
         row = torch.stack([values.detach().double().sum(), values.new_tensor(values.numel()).double()])
-        self._sums[name] = self._sums.get(name, torch.zeros_like(row)) + row
+        key = f"{self._of_source}{name}"
+        self._sums[key] = self._sums.get(key, torch.zeros_like(row)) + row
 
     def confuse(self, wanted: Tensor, found: Tensor) -> None:
         """Add a batch's vertebrae to the confusion of levels: each wanted level of each sample, by majority.
@@ -115,6 +145,8 @@ class NetworkModule(LightningModule):
             wanted: level of each voxel (N, ...); only vertebrae count.
             found: level given to it, same shape.
         """
+        if self._of_source:
+            return
         rows = level_confusion(wanted, found)
         self.confusion = rows if self.confusion is None else self.confusion + rows
 
@@ -122,7 +154,7 @@ class NetworkModule(LightningModule):
         """Log Dice per class over all validation voxels together, and the means, over all processes."""
         for name, (both, predicted, wanted) in summed(self._counts).items():
             dice = (2 * both + 1e-6) / (predicted + wanted + 1e-6)
-            self.log(f"val/dice_{name}", dice.to(self.device), sync_dist=True)
+            self.log(f"val/{name}", dice.to(self.device), sync_dist=True)
         for name, (total, number) in summed(self._sums).items():
             self.log(f"val/{name}", (total / number).float().to(self.device), sync_dist=True)
         confusion = summed({} if self.confusion is None else {"levels": self.confusion})
