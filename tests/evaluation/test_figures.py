@@ -106,6 +106,7 @@ def test_strata_split_scans_and_a_region_takes_its_own_vertebrae() -> None:
         scan("c", spacing=5.0, vertebrae=[vertebra("L1", "lumbar", "L1", loss=0.4)]),
     ]
     found = strata(scores, Resampling.of(["a", "b", "c"], resamples=50))
+    assert list(found["spacing"]) == ["<= 1.5 mm", "1.5-3 mm", "> 3 mm"]
     assert {n: p["scans"] for n, p in found["spacing"].items()} == {
         "<= 1.5 mm": 1,
         "1.5-3 mm": 1,
@@ -118,7 +119,7 @@ def test_strata_split_scans_and_a_region_takes_its_own_vertebrae() -> None:
     }
     assert {n: p["scans"] for n, p in found["set"].items()} == {"a": 2, "b": 1}
     assert {n: p["vertebrae"] for n, p in found["region"].items()} == {"thoracic": 2, "lumbar": 3}
-    assert found["region"]["thoracic"]["structures"] == {}
+    assert found["region"]["thoracic"]["structures"] == {} and found["region"]["thoracic"]["scans"] == 2
     assert found["region"]["lumbar"]["structures"]["vertebra"]["dice"]["n"] == 3
 
 

@@ -70,6 +70,14 @@ def goal_rows(overall: Mapping[str, Any], ceiling: Mapping[str, float] | None = 
     return rows
 
 
+def goal_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    """Title, target, figure, interval and verdict of a goal, in words."""
+    target = "-" if row["target"] is None else f"{row['sense']} {row['target']:.2f}"
+    interval = "-" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
+    value = "-" if row["value"] is None else f"{row['value']:.3f}"
+    return row["title"], target, value, interval, {None: "-", True: "yes", False: "no"}[row["met"]]
+
+
 def _row(title: str, found: Mapping[str, Any] | None, target: float | None, at_least: bool) -> dict[str, Any]:
     value, low, high = (None if found is None else found[key] for key in ("value", "low", "high"))
     worst = low if at_least else high
