@@ -64,9 +64,7 @@ def goal_rows(overall: Mapping[str, Any], ceiling: Mapping[str, float] | None = 
     for route in LEAK_ROUTES:
         target = None if ceiling is None or route not in ceiling else ceiling[route] - CEILING_GAP
         found = _at(overall, ("leak", "outcomes", route, "auroc"))
-        rows.append(
-            _row(f"AUROC of leak risk, {route}, within {CEILING_GAP} of its ceiling", found, target, True)
-        )
+        rows.append(_row(f"AUROC of leak risk, {route}: its ceiling less {CEILING_GAP}", found, target, True))
     return rows
 
 
