@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,13 @@ def test_a_hash_of_image_or_labels_tells_a_case_under_any_name(tmp_path: Path) -
         digest = hashlib.sha256(content).hexdigest()
         assert seen_by(checkpoints({"sets": [{"maps": [{"sha256": digest}]}]})).has(case)
     assert not seen_by(checkpoints({"sets": [{"sha256": "2" * 64}]})).has(case)
+
+
+def test_a_hash_that_the_index_notes_tells_a_case_too(tmp_path: Path) -> None:
+    case = indexed(tmp_path)
+    noted = replace(case, case=replace(case.case, sha256=(("image", "4" * 64), ("lytic_lesion", "5" * 64))))
+    assert seen_by(checkpoints({"cases": {"dicom": "4" * 64}})).has(noted)
+    assert not seen_by(checkpoints({"cases": {"empty mask": "5" * 64}})).has(noted)
 
 
 def test_an_index_that_is_still_there_is_read_and_its_validation_part_is_no_training(tmp_path: Path) -> None:

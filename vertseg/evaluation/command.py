@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,8 @@ def run(options: argparse.Namespace) -> int:
     for name in ("workers", "threads"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise ConfigError(f"--{name} must be 1 or more.")
+    if find_spec("sklearn") is None:
+        raise ConfigError("vertseg evaluate needs scikit-learn; get it with: pip install scikit-learn.")
     ceiling = read_ceiling(options.leak_ceiling)
     from vertseg.evaluation.evaluate import Evaluation, evaluate
     from vertseg.evaluation.run import EngineChoice

@@ -144,8 +144,9 @@ def _read_index(path: Path, hashes: set[str], names: set[str]) -> bool:
 
 
 def _file_hashes(source: Source) -> list[str]:
-    """Of image and labels: who painted new scans on a label map has seen the patient."""
-    return [digest for name, digest in source.hashes().items() if name in ("image", "level")]
+    """Of image and levels, as they are and as the index notes them; painting on a label map is seeing the patient."""
+    noted = source.case.sha256 if isinstance(source, IndexedCase) else ()
+    return [digest for name, digest in (*source.hashes().items(), *noted) if name in ("image", "level")]
 
 
 def _cohort_seed(image: Path) -> int | None:
