@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 from vertseg.errors import ConfigError, VertsegError
-from vertseg.evaluation.command import evaluate_sources, read_ceiling, show
+from vertseg.evaluation.command import progress_bar, read_ceiling, show
+from vertseg.evaluation.evaluate import Evaluation, evaluate
 from vertseg.evaluation.phantom import headline
 from vertseg.evaluation.run import EngineChoice
 from vertseg.evaluation.sources import RenderedPhantom
@@ -92,18 +93,18 @@ def main() -> int:
         config = ScanConfig(
             field=arguments.field, spacing_mm=tuple(arguments.spacing), appearance=arguments.appearance
         )
-        result = evaluate_sources(
-            [RenderedPhantom(seed, config, arguments.leaks) for seed in seeds],
-            arguments.output.with_suffix(""),
+        how = Evaluation(
+            f"phantom seeds {arguments.seeds}",
+            "rendered",
             EngineChoice(arguments.checkpoint_dir, arguments.device, arguments.threads),
-            (f"phantom seeds {arguments.seeds}", "rendered"),
-            ceiling=read_ceiling(arguments.leak_ceiling),
-            allow_seen=arguments.allow_seen,
-            workers=arguments.workers,
-            quiet=False,
-            predict_options=PredictOptions(fusion=arguments.fusion),
-            looked=looked,
+            PredictOptions(fusion=arguments.fusion),
+            arguments.workers,
+            arguments.allow_seen,
+            read_ceiling(arguments.leak_ceiling),
         )
+        phantoms = [RenderedPhantom(seed, config, arguments.leaks) for seed in seeds]
+        with progress_bar(quiet=False) as report:
+            result = evaluate(phantoms, arguments.output.with_suffix(""), how, looked=looked, progress=report)
         about = {
             "seeds": [seeds.start, seeds.stop - 1],
             "field": arguments.field,

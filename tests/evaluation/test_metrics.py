@@ -1,22 +1,11 @@
-"""Overlap, detection and matching on drawn masks."""
+"""Overlap and matching on drawn masks."""
 
 import numpy as np
 import pytest
 
 from vertseg.evaluation.matching import match_levels
-from vertseg.evaluation.metrics import detect_defects, dice, mean
+from vertseg.evaluation.metrics import dice, mean
 from vertseg.labels import SACRUM, level_number
-from vertseg.volume import Grid
-
-GRID = Grid((40, 40, 40), np.diag([1.0, 1.0, 1.0, 1.0]))
-
-
-def plate(x: int, y: int, z: int, area_mm2: int) -> np.ndarray:
-    """A piece of shell 2 mm thick whose area is a square's."""
-    mask = np.zeros(GRID.shape, dtype=bool)
-    side = round(area_mm2**0.5)
-    mask[x : x + side, y : y + 2, z : z + side] = True
-    return mask
 
 
 def test_dice_of_half_an_overlap() -> None:
@@ -26,26 +15,6 @@ def test_dice_of_half_an_overlap() -> None:
     assert dice(np.zeros(3), np.zeros(3)) is None
     assert dice(np.zeros(3), np.ones(3)) == 0
     assert mean([None, 1.0, 0.0]) == 0.5 and mean([None]) is None
-
-
-@pytest.mark.parametrize(
-    ("predicted", "truth", "expected"),
-    [
-        (plate(5, 5, 5, 25), plate(5, 5, 5, 25), (1, 1, 0)),
-        (plate(5, 9, 5, 25), plate(5, 5, 5, 25), (1, 1, 0)),
-        (plate(5, 14, 5, 25), plate(5, 5, 5, 25), (1, 0, 1)),
-        (plate(5, 5, 5, 4), plate(5, 5, 5, 25), (1, 0, 0)),
-        (plate(5, 5, 5, 25), plate(5, 5, 5, 4), (0, 0, 0)),
-        (plate(5, 5, 5, 25) | plate(25, 5, 25, 36), plate(5, 5, 5, 25), (1, 1, 1)),
-        (plate(5, 5, 5, 0), plate(5, 5, 5, 25) | plate(25, 5, 25, 16), (2, 0, 0)),
-    ],
-    ids=["same", "3 mm off", "8 mm off", "too small", "truth too small", "one false", "none"],
-)
-def test_wall_defects_are_counted_by_piece(
-    predicted: np.ndarray, truth: np.ndarray, expected: tuple[int, int, int]
-) -> None:
-    found = detect_defects(predicted, truth, GRID)
-    assert (found.truths, found.found, found.false) == expected
 
 
 def test_matching_names_finds_shifts_and_inventions() -> None:

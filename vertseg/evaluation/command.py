@@ -4,6 +4,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,10 @@ def run(options: argparse.Namespace) -> int:
     for name in ("workers", "threads"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise ConfigError(f"--{name} must be 1 or more.")
+    if find_spec("sklearn") is None:
+        raise ConfigError("vertseg evaluate needs scikit-learn; get it with: pip install scikit-learn.")
     ceiling = read_ceiling(options.leak_ceiling)
+    from vertseg.evaluation.evaluate import Evaluation, evaluate
     from vertseg.evaluation.run import EngineChoice
     from vertseg.evaluation.sources import indexed_cases
 
@@ -59,67 +63,20 @@ def run(options: argparse.Namespace) -> int:
     if table is None and (options.index.parent / "leak.csv").is_file():
         table = options.index.parent / "leak.csv"
     part, sources = indexed_cases(options.index, options.part, table)
-    result = evaluate_sources(
-        sources,
-        options.output,
+    how = Evaluation(
+        f"{options.index.resolve().parent.name}/{options.index.name}",
+        part,
         EngineChoice(options.checkpoint_dir, options.device, options.threads),
-        (f"{options.index.resolve().parent.name}/{options.index.name}", part),
-        ceiling=ceiling,
-        allow_seen=options.allow_seen,
         workers=options.workers,
-        quiet=options.quiet,
+        allow_seen=options.allow_seen,
+        ceiling=ceiling,
     )
+    with progress_bar(options.quiet) as report:
+        result = evaluate(sources, options.output, how, progress=report)
     if not options.quiet:
         show(result)
         print(f"{options.output / 'evaluation.html'}")
     return 0
-
-
-def evaluate_sources(
-    sources: Any,
-    output: Path,
-    choice: Any,
-    named: tuple[str, str],
-    *,
-    ceiling: dict[str, float] | None = None,
-    allow_seen: bool = False,
-    workers: int = 1,
-    quiet: bool = True,
-    predict_options: Any = None,
-    looked: Any = None,
-) -> dict[str, Any]:
-    """Predict, score and write everything; returns what `metrics.json` holds.
-
-    Args:
-        sources: scans with their truth (`sources.Source`).
-        output: folder for the results.
-        choice: the engine (`run.EngineChoice`).
-        named: what the data and the part are called.
-        ceiling: AUROC of a perfect predictor by leak route.
-        allow_seen: go on where the checkpoint learned from a scan, and mark the result.
-        workers: processes.
-        quiet: no progress bar.
-        predict_options: of the predictions; None takes the defaults.
-        looked: sees every scan that is predicted now (`run.Looked`).
-    """
-    from vertseg.evaluation.page import write_page
-    from vertseg.evaluation.result import About, metrics, rounded, write_result
-    from vertseg.evaluation.run import run_evaluation
-    from vertseg.evaluation.seen import refuse_seen, seen_by
-    from vertseg.inference.options import PredictOptions
-    from vertseg.labels import FINDINGS
-
-    predicting = predict_options or PredictOptions()
-    checkpoints = choice.open().checkpoints
-    learned = seen_by(checkpoints)
-    seen = refuse_seen(learned, sources, allow_seen)
-    with _progress(quiet) as report:
-        scores = run_evaluation(sources, output, choice, predicting, workers, looked=looked, progress=report)
-    thresholds = dict(zip(FINDINGS, predicting.finding_thresholds, strict=True))
-    result = rounded(metrics(scores, About(*named, checkpoints, thresholds, seen, learned.unread, ceiling)))
-    write_result(result, scores, output)
-    write_page(result, scores, output)
-    return dict(result)
 
 
 def read_ceiling(path: Path | None) -> dict[str, float] | None:
@@ -142,6 +99,8 @@ def show(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from vertseg.evaluation.goals import goal_cells
+
     title = f"{result['overall']['scans']} scans, {result['data']} ({result['part']})"
     table = Table(
         box=SIMPLE, padding=(0, 1, 0, 0), title=title + (", SEEN IN TRAINING" * result["seen_in_training"])
@@ -154,16 +113,8 @@ def show(result: dict[str, Any]) -> None:
     Console().print(table)
 
 
-def goal_cells(row: dict[str, Any]) -> tuple[str, str, str, str, str]:
-    """Title, target, figure, interval and verdict of a goal, in words."""
-    target = "-" if row["target"] is None else f"{row['sense']} {row['target']:.2f}"
-    interval = "-" if row["low"] is None else f"{row['low']:.2f} to {row['high']:.2f}"
-    value = "-" if row["value"] is None else f"{row['value']:.3f}"
-    return row["title"], target, value, interval, {None: "-", True: "yes", False: "no"}[row["met"]]
-
-
 @contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr with the time left."""
     from rich.console import Console
     from rich.progress import (

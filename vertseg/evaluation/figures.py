@@ -9,8 +9,8 @@ from vertseg.evaluation.froc import object_figures
 from vertseg.evaluation.leak_scores import OUTCOMES, leak_figures, leak_items
 from vertseg.evaluation.objects import RULES
 from vertseg.evaluation.score import LEAST_FINDING_ML, LEAST_ML
-from vertseg.evaluation.truth import REGIONS
-from vertseg.labels import COLUMN_ORDER, FINDINGS, LEVEL_NAMES
+from vertseg.evaluation.truth import REGIONS, region_of
+from vertseg.labels import FINDINGS, LEVEL_NAMES, VERTEBRA_LEVELS
 
 Score = Mapping[str, Any]
 """A scan's scores (`score.score`) with "name", "patient" and "set"."""
@@ -57,18 +57,14 @@ def strata(scores: Sequence[Score], resampling: Resampling) -> dict[str, dict[st
     A region takes scans that mostly show it and its own vertebrae and objects of all scans.
     """
     split: dict[str, dict[str, list[Score]]] = {
-        "region": {name: [_in_region(s, name) for s in scores] for name in REGIONS},
+        "region": {name: [_in_region(s, name) for s in scores if _shows(s, name)] for name in REGIONS},
         "spacing": _split(scores, lambda s: spacing_class(s["spacing_mm"])),
         "lesion": _split(scores, _lesion),
         "fracture": _split(scores, _fracture),
         "set": _split(scores, lambda s: str(s["set"])),
     }
     return {
-        kind: {
-            name: figures(part, resampling)
-            for name, part in parts.items()
-            if any(s["vertebrae"] or s["structures"] for s in part)
-        }
+        kind: {name: figures(part, resampling) for name, part in parts.items() if part}
         for kind, parts in split.items()
     }
 
@@ -79,13 +75,17 @@ def spacing_class(spacing_mm: Sequence[float]) -> str:
     return SPACING_CLASSES[0 if coarsest <= 1.5 else 1 if coarsest <= 3.0 else 2]
 
 
+def _shows(s: Score, region: str) -> bool:
+    return any(v["region"] == region for v in s["vertebrae"])
+
+
 def _split(scores: Sequence[Score], of: Callable[[Score], str | None]) -> dict[str, list[Score]]:
     parts: dict[str, list[Score]] = {}
     for s in scores:
         name = of(s)
         if name is not None:
             parts.setdefault(name, []).append(s)
-    return dict(sorted(parts.items()))
+    return dict(sorted(parts.items(), key=lambda part: (part[0] not in SPACING_CLASSES[:1], part[0])))
 
 
 def _lesion(s: Score) -> str | None:
@@ -104,7 +104,7 @@ def _fracture(s: Score) -> str | None:
 
 def _in_region(s: Score, region: str) -> Score:
     """A scan's scores of one region alone."""
-    levels = {n for n, name in LEVEL_NAMES.items() if _region_name(n) == region}
+    levels = {n for n in VERTEBRA_LEVELS if region_of(n) == region}
     return {
         **s,
         "vertebrae": [v for v in s["vertebrae"] if v["region"] == region],
@@ -118,12 +118,6 @@ def _in_region(s: Score, region: str) -> Score:
             for name, found in s["objects"].items()
         },
     }
-
-
-def _region_name(level: int) -> str:
-    from vertseg.evaluation.truth import region_of
-
-    return region_of(level)
 
 
 def _annotated(scores: Sequence[Score]) -> list[str]:
@@ -147,7 +141,7 @@ def _structures(scores: Sequence[Score], resampling: Resampling) -> dict[str, An
 
 def _levels(vertebrae: Sequence[tuple[str, Score]], resampling: Resampling) -> dict[str, Any]:
     """Figures of each level by name, and of all together under "all"."""
-    names = [LEVEL_NAMES[n] for n in COLUMN_ORDER]
+    names = [LEVEL_NAMES[n] for n in VERTEBRA_LEVELS]
     seen = {v["level"] for _, v in vertebrae}
     groups = {"all": list(vertebrae)} | {
         name: [(p, v) for p, v in vertebrae if v["level"] == name] for name in names if name in seen

@@ -64,10 +64,16 @@ def goal_rows(overall: Mapping[str, Any], ceiling: Mapping[str, float] | None = 
     for route in LEAK_ROUTES:
         target = None if ceiling is None or route not in ceiling else ceiling[route] - CEILING_GAP
         found = _at(overall, ("leak", "outcomes", route, "auroc"))
-        rows.append(
-            _row(f"AUROC of leak risk, {route}, within {CEILING_GAP} of its ceiling", found, target, True)
-        )
+        rows.append(_row(f"AUROC of leak risk, {route}: its ceiling less {CEILING_GAP}", found, target, True))
     return rows
+
+
+def goal_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    """Title, target, figure, interval and verdict of a goal, in words."""
+    target = "-" if row["target"] is None else f"{row['sense']} {row['target']:.2f}"
+    interval = "-" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
+    value = "-" if row["value"] is None else f"{row['value']:.3f}"
+    return row["title"], target, value, interval, {None: "-", True: "yes", False: "no"}[row["met"]]
 
 
 def _row(title: str, found: Mapping[str, Any] | None, target: float | None, at_least: bool) -> dict[str, Any]:

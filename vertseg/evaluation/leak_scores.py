@@ -112,7 +112,9 @@ def _centred(resampled: Array, value: float | None) -> Array:
     Within bins a resample is noisier than the sample, which adds to every resampled error: without this the interval
     would lie above the figure that it belongs to.
     """
-    return np.maximum(resampled - (np.nanmean(resampled) - (value or 0.0)), 0.0)
+    if value is None:
+        return resampled
+    return np.maximum(resampled - (np.nanmean(resampled) - value), 0.0)
 
 
 def reliability(risk: ArrayLike, outcome: ArrayLike) -> list[dict[str, float | int]]:
@@ -135,17 +137,22 @@ def decision_curve(items: LeakItems, resampling: Resampling) -> dict[str, Any]:
     y, p = items.outcome, items.risk
     if not y.size:
         return {"threshold": [], "model": [], "low": [], "high": [], "all": []}
-    model, every = [], []
-    for t in DECISIONS:
-        gain = np.where(p >= t, np.where(y == 1, 1.0, -t / (1 - t)), 0.0)
-        model.append(resampling.mean(gain, items.patients))
-        every.append(float(y.mean() - (1 - y.mean()) * t / (1 - t)))
+    t = np.array(DECISIONS)
+    odds = t / (1 - t)
+    gain = np.where(p[:, None] >= t, np.where(y[:, None] == 1, 1.0, -odds), 0.0)
+    weights = resampling.weights[:, resampling.index(items.patients)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        resampled = (weights @ gain) / weights.sum(axis=1, keepdims=True)
+    model = [
+        resampling.estimate(float(value), column, items.patients)
+        for value, column in zip(gain.mean(axis=0), resampled.T, strict=True)
+    ]
     return {
         "threshold": list(DECISIONS),
         "model": [e.value for e in model],
         "low": [e.low for e in model],
         "high": [e.high for e in model],
-        "all": every,
+        "all": (y.mean() - (1 - y.mean()) * odds).tolist(),
     }
 
 

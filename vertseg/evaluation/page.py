@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from vertseg.evaluation.command import goal_cells
+from vertseg.evaluation.goals import goal_cells
 from vertseg.evaluation.plots import draw_sheet, title
 from vertseg.io.atomic import atomic_path, write_text
 from vertseg.report.summary import LEAK_BASIS
@@ -78,7 +78,7 @@ def page_text(result: Mapping[str, Any], picture: bytes) -> str:
             f"{html.escape(', '.join(result['not_compared']))}.</p>"
         )
     image = base64.b64encode(picture).decode()
-    tables = [_strata_table(kind, parts) for kind, parts in result["strata"].items() if len(parts) > 1]
+    tables = [_columns(f"By {kind}", parts) for kind, parts in result["strata"].items() if len(parts) > 1]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title><style>{_STYLE}</style></head>'
         f"<body><h1>{name}</h1>{mark}{_about(result)}{_goals(result['goals'])}"
@@ -99,9 +99,7 @@ def _about(result: Mapping[str, Any]) -> str:
 
 def _goals(goals: Iterable[Mapping[str, Any]]) -> str:
     rows = "".join(
-        "<tr>" + "".join(_cell(c) for c in goal_cells(dict(g))) + "</tr>"
-        for g in goals
-        if g["value"] is not None
+        "<tr>" + "".join(_cell(c) for c in goal_cells(g)) + "</tr>" for g in goals if g["value"] is not None
     )
     head = "".join(f"<th>{h}</th>" for h in ("Goal", "target", "measured", "95 %", "met"))
     return f"<table><caption>Goals</caption><tr>{head}</tr>{rows}</table>"
@@ -110,10 +108,6 @@ def _goals(goals: Iterable[Mapping[str, Any]]) -> str:
 def _cell(text: str) -> str:
     verdict = f' class="{text}"' if text in ("yes", "no") else ""
     return f"<td{verdict}>{html.escape(text)}</td>"
-
-
-def _strata_table(kind: str, parts: Mapping[str, Any]) -> str:
-    return _columns(f"By {kind}", parts)
 
 
 def _columns(caption: str, parts: Mapping[str, Any]) -> str:
@@ -134,7 +128,7 @@ def _estimate(estimate: Mapping[str, Any] | None) -> str:
     interval = (
         ""
         if estimate["low"] is None
-        else f" <small>({estimate['low']:.2f} to {estimate['high']:.2f})</small>"
+        else f" <small>({estimate['low']:.3f} to {estimate['high']:.3f})</small>"
     )
     return f"{estimate['value']:.3f}{interval}"
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ import vertseg
 from vertseg.data.leaks import Injection
 from vertseg.errors import OutputError
 from vertseg.evaluation.localisation import IDENTIFIED_MM
-from vertseg.evaluation.score import SCORES_VERSION, score
+from vertseg.evaluation.score import score
 from vertseg.evaluation.sources import Source
 from vertseg.evaluation.truth import TrueVertebra, Truth, true_vertebrae
 from vertseg.inference.engines import Engine, open_engine
@@ -178,13 +179,20 @@ def _path(output: Path, source: Source) -> Path:
 
 
 def _key(source: Source, engine: Engine, options: PredictOptions) -> str:
-    """Changes with the weights, the files, the options that shape a prediction and the meaning of scores."""
+    """Changes with the weights, the files, the options that shape a prediction, and vertseg's own code."""
     weights = {task: str(described.get("sha256")) for task, described in engine.checkpoints.items()}
-    chosen = [options.fusion, options.finding_thresholds, options.levels, options.plan.numbers()]
-    content = [
-        vertseg.__version__, SCORES_VERSION, weights, source.hashes(), source.patient, source.set_name, repr(chosen),
-    ]  # fmt: skip
+    chosen = repr([options.fusion, options.finding_thresholds, options.levels, options.plan.numbers()])
+    content = [_code_digest(), weights, source.hashes(), source.patient, source.set_name, chosen]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def _code_digest() -> str:
+    """Of every source file: a prediction, a drawing or a score of other code is never taken for this one's."""
+    folder, digest = Path(vertseg.__file__).parent, hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def _kept(path: Path, key: str) -> dict[str, Any] | None:

@@ -25,9 +25,6 @@ from vertseg.labels import (
 )
 from vertseg.volume import Grid
 
-SCORES_VERSION: Final = 1
-"""Raised when a scan's scores change their meaning, so that kept ones are made anew."""
-
 LEAST_FINDING_ML: Final = {"posterior_wall_defect": 0.02}
 LEAST_ML: Final = 0.1
 """Scans and vertebrae with less of a finding than this have no Dice for it (a wall defect: 10 mm2 of shell)."""

@@ -72,7 +72,8 @@ def seen_by(checkpoints: Mapping[str, Mapping[str, object]]) -> Seen:
                         unread.append(path)
             elif key in ("cases", "names"):
                 names |= {text for text in _strings(value) if not _SHA256.fullmatch(text)}
-            hashes |= {text for text in _strings(value) if _SHA256.fullmatch(text)}
+            if not isinstance(value, Mapping):
+                hashes |= {text for text in _strings(value) if _SHA256.fullmatch(text)}
     return Seen(tuple(seeds), frozenset(hashes), frozenset(names), tuple(dict.fromkeys(unread)))
 
 
@@ -93,9 +94,10 @@ def refuse_seen(seen: Seen, sources: Iterable[Source], allowed: bool) -> bool:
 
 
 def _walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Every key with its value, however deep; a nested checkpoint's own weights are no data."""
+    """Every key with its value, however deep."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
+            # An ancestor's own weights are no data.
             if name != "sha256" or key != "initial":
                 yield str(name), inner
                 yield from _walk(inner, str(name))
@@ -142,8 +144,9 @@ def _read_index(path: Path, hashes: set[str], names: set[str]) -> bool:
 
 
 def _file_hashes(source: Source) -> list[str]:
-    """Of image and labels: who painted new scans on a label map has seen the patient."""
-    return [digest for name, digest in source.hashes().items() if name in ("image", "level")]
+    """Of image and levels, as they are and as the index notes them; painting on a label map is seeing the patient."""
+    noted = source.case.sha256 if isinstance(source, IndexedCase) else ()
+    return [digest for name, digest in (*source.hashes().items(), *noted) if name in ("image", "level")]
 
 
 def _cohort_seed(image: Path) -> int | None:

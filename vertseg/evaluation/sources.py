@@ -119,7 +119,7 @@ class RenderedPhantom:
         return f"phantoms, {self.config.field}"
 
     def hashes(self) -> dict[str, str]:
-        """Of what is drawn; not of the code that draws it."""
+        """Of what is drawn."""
         return {"drawing": _digest([self.seed, self.leaks, asdict(self.config)])}
 
     def load(self) -> tuple[Scan | Volume, Truth]:

@@ -56,7 +56,26 @@ def variants(hu: Volume, levels: Volume, seed: int = 0) -> Iterator[Variant]:
 
 
 def _on(name: str, hu: Volume, levels: Volume, grid: Grid) -> Variant:
-    return Variant(name, hu.resampled_to(grid, 1, _AIR_HU), levels.resampled_to(grid, 0, 0.0))
+    return Variant(name, hu.resampled_to(grid, 1, _AIR_HU), _resampled_levels(levels, grid))
+
+
+def _resampled_levels(levels: Volume, grid: Grid) -> Volume:
+    """Level numbers on another grid: each voxel's is that which fills most of it, if bone fills half.
+
+    The nearest voxel's number would leave steps that no prediction can follow.
+    """
+    best = np.zeros(grid.shape, dtype=np.float32)
+    bone = np.zeros(grid.shape, dtype=np.float32)
+    result = np.zeros(grid.shape, dtype=np.uint8)
+    for number in np.unique(levels.array[levels.array > 0]):
+        share = (
+            levels.with_array((levels.array == number).astype(np.float32)).resampled_to(grid, 1, 0.0).array
+        )
+        result[share > best] = number
+        best = np.maximum(best, share)
+        bone += share
+    result[bone < 0.5] = 0
+    return Volume(result, grid.affine)
 
 
 def _turned(volume: Volume, turn: NDArray[np.float64]) -> Volume:
