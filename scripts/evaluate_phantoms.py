@@ -3,7 +3,9 @@
 
 python scripts/evaluate_phantoms.py [--seeds 910000-910019] [--output checkpoints/evaluation/phantoms.json]
 
-Writes every figure as JSON and, with --overlays N, pictures of the first N scans beside it, the truth in white.
+Renders each seed's scan and scores it as `vertseg evaluate` does. Writes every figure as JSON; the folder of the
+same name holds the scans' scores (a stopped run goes on), tables, plots and the page. With --overlays N, pictures of
+the first N scans, the truth in white.
 """
 
 import argparse
@@ -12,13 +14,19 @@ import sys
 from pathlib import Path
 
 from vertseg.errors import ConfigError, VertsegError
-from vertseg.evaluation.phantom import ScanScore, evaluate
-from vertseg.inference.engines import TorchEngine
+from vertseg.evaluation.command import evaluate_sources, read_ceiling, show
+from vertseg.evaluation.phantom import headline
+from vertseg.evaluation.run import EngineChoice
+from vertseg.evaluation.sources import RenderedPhantom
+from vertseg.evaluation.truth import Truth
 from vertseg.inference.findings import Findings
 from vertseg.inference.options import PredictOptions
+from vertseg.io import Scan
 from vertseg.io.atomic import write_text
-from vertseg.phantom import PhantomScan, ScanConfig
+from vertseg.phantom import ScanConfig
+from vertseg.phantom.memory import keep_freed_memory
 from vertseg.report.preview import draw_preview
+from vertseg.volume import Volume
 
 FIELDS = ("lumbar", "thoracic", "whole", "random")
 
@@ -35,8 +43,7 @@ def parse_seeds(text: str) -> range:
     return range(int(first), int(last) + 1)
 
 
-def main() -> int:
-    """Evaluate and write; 0, or 2 with a sentence."""
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -49,43 +56,65 @@ def main() -> int:
     parser.add_argument("--checkpoint-dir", type=Path)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--fusion", type=float, default=PredictOptions().fusion)
     parser.add_argument(
         "--appearance", type=float, default=0.5,
         help="strength of the randomised attenuation; above 0.6 some scans are redrawn beyond what is real",
     )  # fmt: skip
-    parser.add_argument("--overlays", type=int, default=4, metavar="N")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--leaks", action="store_true", help="inject into each treatable vertebra, to score the risk"
+    )
+    parser.add_argument("--leak-ceiling", type=Path, help="what scripts/leak_ceiling.py wrote, for the goals")
+    parser.add_argument("--allow-seen", action="store_true")
+    parser.add_argument("--overlays", type=int, default=4, metavar="N", help="with one worker only")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Evaluate and write; 0, or 2 with a sentence."""
+    arguments = parse_arguments()
+    keep_freed_memory()
     drawn = 0
 
-    def seen(truth: PhantomScan, findings: Findings, score: ScanScore) -> None:
+    def looked(scan: Scan | Volume, truth: Truth, findings: Findings, name: str) -> None:
         nonlocal drawn
-        print(json.dumps({k: v for k, v in vars(score).items() if v is not None}, default=str), flush=True)
-        if drawn < arguments.overlays:
+        if drawn < arguments.overlays and isinstance(scan, Volume):
             drawn += 1
             folder = arguments.output.parent
             folder.mkdir(parents=True, exist_ok=True)
-            path = folder / f"{arguments.output.stem}_{truth.seed}.png"
-            draw_preview(findings, truth.hu, path, reference=truth.level)
+            seed = name.removeprefix("phantom_")
+            path = folder / f"{arguments.output.stem}_{seed}.png"
+            draw_preview(findings, scan, path, reference=truth.level)
 
     try:
         seeds = parse_seeds(arguments.seeds)
-        engine = TorchEngine(arguments.checkpoint_dir, arguments.device, arguments.threads)
-        options = PredictOptions(fusion=arguments.fusion)
-        result = evaluate(
-            seeds,
-            ScanConfig(
-                field=arguments.field, spacing_mm=tuple(arguments.spacing), appearance=arguments.appearance
-            ),
-            engine,
-            options,
-            seen,
+        config = ScanConfig(
+            field=arguments.field, spacing_mm=tuple(arguments.spacing), appearance=arguments.appearance
         )
-        write_text(arguments.output, json.dumps(result, indent=1) + "\n")
+        result = evaluate_sources(
+            [RenderedPhantom(seed, config, arguments.leaks) for seed in seeds],
+            arguments.output.with_suffix(""),
+            EngineChoice(arguments.checkpoint_dir, arguments.device, arguments.threads),
+            (f"phantom seeds {arguments.seeds}", "rendered"),
+            ceiling=read_ceiling(arguments.leak_ceiling),
+            allow_seen=arguments.allow_seen,
+            workers=arguments.workers,
+            quiet=False,
+            predict_options=PredictOptions(fusion=arguments.fusion),
+            looked=looked,
+        )
+        about = {
+            "seeds": [seeds.start, seeds.stop - 1],
+            "field": arguments.field,
+            "appearance": arguments.appearance,
+        }
+        content = {**about, **headline(result["overall"]), **result}
+        write_text(arguments.output, json.dumps(content, indent=1) + "\n")
     except VertsegError as error:
         print(error, file=sys.stderr)
         return 2
-    print(json.dumps({"means": result["means"], "met": result["met"]}, indent=1))
+    show(result)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The command line: `vertseg predict`, `train`, `phantom` and `version`."""
+"""The command line: `vertseg predict`, `prepare`, `train`, `evaluate`, `phantom` and `version`."""
 
 import argparse
 import sys
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    # The two commands below bring their own options and large libraries, so they are only loaded when called.
+    # The commands below bring their own options and large libraries, so they are only loaded when called.
     if arguments[:1] == ["train"]:
         from vertseg.training.command import train_command
 
@@ -37,6 +37,22 @@ def _run(arguments: list[str]) -> int:
         parser = argparse.ArgumentParser(prog="vertseg phantom", description="Render phantom scans.")
         add_arguments(parser)
         return int(run_phantom(parser.parse_args(arguments[1:])))
+    if arguments[:1] == ["evaluate"]:
+        from vertseg.evaluation.command import add_arguments as add_evaluate
+        from vertseg.evaluation.command import run as run_evaluate
+
+        parser = argparse.ArgumentParser(
+            prog="vertseg evaluate", description="Figures with intervals on a labelled set.", epilog=_EPILOG
+        )
+        add_evaluate(parser)
+        return run_evaluate(parser.parse_args(arguments[1:]))
+    if arguments[:1] == ["prepare"]:
+        from vertseg.data.sets.command import add_arguments as add_prepare_arguments
+        from vertseg.data.sets.command import run as run_prepare
+
+        parser = argparse.ArgumentParser(prog="vertseg prepare")
+        add_prepare_arguments(parser)
+        return run_prepare(parser.parse_args(arguments[1:]))
     options = _parser().parse_args(arguments)
     if options.command == "predict":
         from vertseg.inference.command import run as run_predict
@@ -58,7 +74,13 @@ def _parser() -> argparse.ArgumentParser:
         "predict", help="vertebrae and findings of one or more scans", description="Predict.", epilog=_EPILOG
     )
     add_predict_arguments(predict)
+    commands.add_parser(
+        "prepare", help="make a labelled data set ready to train on (vertseg prepare --help)", add_help=False
+    )
     commands.add_parser("train", help="train a network (vertseg train --help)", add_help=False)
+    commands.add_parser(
+        "evaluate", help="figures with intervals on a labelled set (vertseg evaluate --help)", add_help=False
+    )
     commands.add_parser("phantom", help="render phantom scans (vertseg phantom --help)", add_help=False)
     commands.add_parser("version", help="print the version")
     return parser

@@ -1,34 +1,11 @@
-import csv
 import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.training.commands import column, train
 from vertseg.nets.checkpoint import load_checkpoint, load_meta
-from vertseg.training.command import train_command
-
-CONFIGS = Path(__file__).parents[2] / "configs"
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-def _train(task: str, output: Path, cache: Path, *more: str) -> int:
-    overrides = [f"run.output={output}", f"data.loading.cache_dir={cache}", "run.accelerator=cpu"]
-    return train_command(
-        [task, "--config", str(CONFIGS / f"{task}_tiny.yaml"), "--override", *overrides, *more]
-    )
-
-
-def _column(output: Path, name: str) -> list[float]:
-    rows: list[float] = []
-    for path in sorted((output / "log").glob("*/metrics.csv")):
-        with path.open() as file:
-            rows += [float(row[name]) for row in csv.DictReader(file) if row.get(name)]
-    return rows
 
 
 @pytest.mark.parametrize(
@@ -41,49 +18,39 @@ def _column(output: Path, name: str) -> list[float]:
 def test_a_tiny_training_exports_resumes_and_tells_what_it_did(
     task: str, metrics: list[str], tmp_path: Path, cache: Path
 ) -> None:
-    assert _train(task, tmp_path, cache) == 0
+    assert train(task, tmp_path, cache) == 0
     path = tmp_path / f"{task}.safetensors"
     first, meta = load_checkpoint(path)
     assert meta.steps == 4
     assert meta.task == task
     assert set(metrics) <= set(meta.metrics)
-    assert _column(tmp_path, metrics[0])
-    assert len(_column(tmp_path, "train/loss")) == 4
+    assert column(tmp_path, metrics[0])
+    assert len(column(tmp_path, "train/loss")) == 4
     assert (tmp_path / "validation.png").stat().st_size > 5000
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["steps"] == 4
     assert summary["recipe"]["optimisation"]["max_steps"] == 4
 
-    assert _train(task, tmp_path, cache, "optimisation.max_steps=6", "--resume", "last") == 0
+    assert train(task, tmp_path, cache, "optimisation.max_steps=6", "--resume", "last") == 0
     second, meta = load_checkpoint(path)
     assert meta.steps == 6
-    assert len(_column(tmp_path, "train/loss")) == 6  # two steps more, not six
+    assert len(column(tmp_path, "train/loss")) == 6  # two steps more, not six
     changed = [not torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)]
     assert any(changed)
 
 
 def test_learning_lowers_the_loss(tmp_path: Path, cache: Path) -> None:
     more = ["optimisation.max_steps=30", "optimisation.learning_rate=0.01", "run.validate_every=30"]
-    assert _train("examine", tmp_path, cache, *more) == 0
-    loss = _column(tmp_path, "train/loss")
+    assert train("examine", tmp_path, cache, *more) == 0
+    loss = column(tmp_path, "train/loss")
     assert sum(loss[-5:]) < 0.9 * sum(loss[:5])
 
 
 def test_time_ends_a_training_that_still_exports(tmp_path: Path, cache: Path) -> None:
     more = ["optimisation.max_steps=100000", "optimisation.max_time='00:00:00:02'", "run.log_every=1000"]
-    assert _train("locate", tmp_path, cache, *more, "run.validate_every=5000", "run.export_every=5000") == 0
+    assert train("locate", tmp_path, cache, *more, "run.validate_every=5000", "run.export_every=5000") == 0
     assert 1 <= load_meta(tmp_path / "locate.safetensors").steps < 100_000
     assert (tmp_path / "last.ckpt").exists()
-
-
-def test_wandb_logs_offline_beside_the_csv(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    monkeypatch.setenv("WANDB_SILENT", "true")
-    assert _train("locate", tmp_path, cache, "--logger", "wandb") == 0
-    assert list((tmp_path / "wandb").glob("offline-run-*"))
-    assert _column(tmp_path, "train/loss")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +64,7 @@ def test_wandb_logs_offline_beside_the_csv(
 def test_wrong_input_is_one_sentence_and_exit_2(
     more: list[str], sentence: str, tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _train("locate", tmp_path / "none", cache, *more) == 2
+    assert train("locate", tmp_path / "none", cache, *more) == 2
     error = capsys.readouterr().err
     assert sentence in error
     assert error.startswith("vertseg train: ")
@@ -107,16 +74,16 @@ def test_wrong_input_is_one_sentence_and_exit_2(
 def test_a_resume_file_of_another_network_is_refused(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _train("locate", tmp_path, cache) == 0
-    assert _train("locate", tmp_path, cache, "filters=[8, 8, 16]", "--resume", "last") == 2
+    assert train("locate", tmp_path, cache) == 0
+    assert train("locate", tmp_path, cache, "filters=[8, 8, 16]", "--resume", "last") == 2
     assert "of another network" in capsys.readouterr().err
 
 
 def test_fine_tuning_starts_from_a_checkpoint_and_remembers_what_it_saw(tmp_path: Path, cache: Path) -> None:
-    assert _train("examine", tmp_path / "first", cache) == 0
+    assert train("examine", tmp_path / "first", cache) == 0
     first, ancestor = load_checkpoint(tmp_path / "first" / "examine.safetensors")
     still = ["optimisation.max_steps=1", "optimisation.learning_rate=0.0", "run.validate_every=1"]
-    assert _train("examine", tmp_path / "second", cache, *still, "--from", str(tmp_path / "first")) == 0
+    assert train("examine", tmp_path / "second", cache, *still, "--from", str(tmp_path / "first")) == 0
     second, meta = load_checkpoint(tmp_path / "second" / "examine.safetensors")
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert meta.trained_on["initial"]["sha256"] == ancestor.sha256
@@ -126,14 +93,14 @@ def test_fine_tuning_starts_from_a_checkpoint_and_remembers_what_it_saw(tmp_path
 def test_fine_tuning_of_another_network_is_refused(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _train("locate", tmp_path / "first", cache) == 0
+    assert train("locate", tmp_path / "first", cache) == 0
     more = ["filters=[8, 8, 16]", "--from", str(tmp_path / "first" / "locate.safetensors")]
-    assert _train("locate", tmp_path / "second", cache, *more) == 2
+    assert train("locate", tmp_path / "second", cache, *more) == 2
     assert "is a locate network with filters [8, 8, 8]" in capsys.readouterr().err
 
 
 def test_prepare_fills_the_cache_only(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    assert _train("examine", tmp_path / "run", cache, "--prepare") == 0
+    assert train("examine", tmp_path / "run", cache, "--prepare") == 0
     assert len(list(cache.rglob("*.npz"))) == 5
     assert not (tmp_path / "run").exists()

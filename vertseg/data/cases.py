@@ -1,21 +1,23 @@
 """Labelled sets: an index JSON (a MONAI datalist) whose cases say what they have annotated."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.data.cache import Arrays, locate_arrays
+from vertseg.data.sets.grids import grid_difference
 from vertseg.data.targets import centres_from_labels
 from vertseg.errors import ConfigError, InputError
 from vertseg.io import read_labels, read_scan
 from vertseg.labels import COCCYX, FINDINGS, SACRUM, LocateClass, Tissue
 from vertseg.volume import Volume
 
-Part = Literal["training", "validation"]
+Part = Literal["training", "validation", "test"]
 
 ANNOTATIONS: Final = ("level", "tissue", "sacrum", "other_bone", *FINDINGS)
 """What a case may have annotated.
@@ -26,13 +28,16 @@ finding: its mask shows it wherever there is any in the scan, and is empty where
 """
 
 _FILES: Final = ("image", "level", "tissue")
+_NOTES: Final = ("patient", "set", "sha256", "spacing_mm")
 
 
 @dataclass(frozen=True)
 class Case:
     """One labelled scan: its name, files, and what of it is annotated (see `ANNOTATIONS`).
 
-    `findings` are pairs of a name of `labels.FINDINGS` and the file of its mask.
+    `findings` are pairs of a name of `labels.FINDINGS` and the file of its mask. `patient` is empty where the index
+    does not tell whose scan it is; `set_name` is the data set's, `sha256` pairs of an image's or label's name and
+    the hash of its file, `spacing_mm` along the image's own axes.
     """
 
     name: str
@@ -41,6 +46,10 @@ class Case:
     tissue: Path | None
     annotated: frozenset[str]
     findings: tuple[tuple[str, Path], ...] = ()
+    patient: str = ""
+    set_name: str = ""
+    sha256: tuple[tuple[str, str], ...] = ()
+    spacing_mm: tuple[float, ...] = ()
 
     def files(self) -> list[Path]:
         """The files that the case consists of."""
@@ -81,15 +90,23 @@ class Case:
         return np.array([name in self.annotated for name in FINDINGS])
 
 
-def read_index(path: Path) -> dict[Part, tuple[Case, ...]]:
-    """Cases of an index by part; file names are relative to the index.
+def read_index(
+    path: Path, needed: Collection[Part] = ("training", "validation")
+) -> dict[Part, tuple[Case, ...]]:
+    """Cases of an index by part (all three, an absent one empty); file names are relative to the index.
 
-    The index reads {"training": [{"image": ..., "level": ..., "annotated": [...]}, ...], "validation": [...]}.
-    A case may also have "tissue" (a file), "findings" ({"lytic_lesion": file, ...}) and "case" (a name, which
-    a leak table refers to; the image's file as the index writes it if left out).
+    The index reads {"training": [{"image": ..., "level": ..., "annotated": [...]}, ...], "validation": [...],
+    "test": [...]}. A case may also have "tissue" (a file), "findings" ({"lytic_lesion": file, ...}), "case" (a
+    name, which a leak table refers to; the image's file as the index writes it if left out), and what `vertseg
+    prepare` notes: "patient", "set", "sha256" ({"image": ..., "level": ...}) and "spacing_mm".
+
+    Args:
+        path: the index, as written by hand or by `vertseg prepare`.
+        needed: parts that must not be empty.
 
     Raises:
-        ConfigError: the index cannot be read, or an entry lacks a key or has an unknown one.
+        ConfigError: the index cannot be read, an entry lacks a key or has an unknown one, two scans have one name,
+            or a named patient is in two parts.
     """
     try:
         content = json.loads(path.read_text())
@@ -98,22 +115,34 @@ def read_index(path: Path) -> dict[Part, tuple[Case, ...]]:
     except ValueError as error:
         raise ConfigError(f"The index {path} is not JSON: {error}.") from None
     parts: dict[Part, tuple[Case, ...]] = {}
-    for part in ("training", "validation"):
-        entries = content.get(part) if isinstance(content, dict) else None
-        if not isinstance(entries, list) or not entries:
+    for part in get_args(Part):
+        entries = content.get(part, []) if isinstance(content, dict) else None
+        if not isinstance(entries, list) or (part in needed and not entries):
             raise ConfigError(f"The index {path} has no list of cases under '{part}'.")
         parts[part] = tuple(_case(entry, path, f"{part}[{i}]") for i, entry in enumerate(entries))
-    images: dict[str, Path] = {}
-    for case in (*parts["training"], *parts["validation"]):
-        if images.setdefault(case.name, case.image) != case.image:
-            raise ConfigError(f"The index {path} has two scans with the name '{case.name}' under 'case'.")
+    _check_names(parts, path)
     return parts
+
+
+def _check_names(parts: dict[Part, tuple[Case, ...]], path: Path) -> None:
+    """Refuse two scans of one name, and a patient whose scans are learned from and tested on."""
+    images: dict[str, Path] = {}
+    patients: dict[str, Part] = {}
+    for part, cases in parts.items():
+        for case in cases:
+            if images.setdefault(case.name, case.image) != case.image:
+                raise ConfigError(f"The index {path} has two scans with the name '{case.name}' under 'case'.")
+            if case.patient and patients.setdefault(case.patient, part) != part:
+                raise ConfigError(
+                    f"The index {path} has scans of the patient '{case.patient}' under '{part}' and under "
+                    f"'{patients[case.patient]}'; keep a patient in one part."
+                )
 
 
 def _case(entry: Any, index: Path, place: str) -> Case:
     if not isinstance(entry, dict):
         raise ConfigError(f"{place} of {index} is no object with 'image', 'level' and 'annotated'.")
-    known = ("case", *_FILES, "findings", "annotated")
+    known = ("case", *_FILES, "findings", "annotated", *_NOTES)
     unknown = set(entry) - set(known)
     absent = {"image", "level", "annotated"} - set(entry)
     if unknown or absent:
@@ -126,8 +155,18 @@ def _case(entry: Any, index: Path, place: str) -> Case:
     if ("tissue" in annotated or "other_bone" in annotated) and "tissue" not in files:
         raise ConfigError(f"{place} of {index} annotates tissue or other_bone but names no 'tissue' file.")
     masks = _masks(entry.get("findings", {}), annotated, index, place)
-    name = str(entry.get("case", entry["image"]))
-    return Case(name, files["image"], files["level"], files.get("tissue"), annotated, masks)
+    return Case(
+        name=str(entry.get("case", entry["image"])),
+        image=files["image"],
+        level=files["level"],
+        tissue=files.get("tissue"),
+        annotated=annotated,
+        findings=masks,
+        patient=str(entry.get("patient", "")),
+        set_name=str(entry.get("set", "")),
+        sha256=tuple((str(name), str(digest)) for name, digest in dict(entry.get("sha256", {})).items()),
+        spacing_mm=tuple(float(s) for s in entry.get("spacing_mm", ())),
+    )
 
 
 def _masks(findings: Any, annotated: frozenset[str], index: Path, place: str) -> tuple[tuple[str, Path], ...]:
@@ -175,5 +214,6 @@ def case_labels(path: Path, image: Volume) -> Volume:
     """
     labels = read_labels(path)
     if not labels.grid.matches(image.grid):
-        raise InputError(f"{path} does not lie on its image's grid; resample the labels to the image.")
+        how = grid_difference(image.grid, labels.grid) or "it is moved by a part of a voxel"
+        raise InputError(f"{path} does not lie on its image's grid: {how}; resample the labels to the image.")
     return labels

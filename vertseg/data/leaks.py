@@ -2,7 +2,7 @@
 
 import csv
 import difflib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -58,22 +58,66 @@ def read_leak_table(path: Path, cases: Collection[str]) -> dict[tuple[str, int],
     table: dict[tuple[str, int], Injection] = {}
     for line, row in _rows(path):
         place = f"Row {line} of {path}"
-        if row["case"] not in cases:
-            near = difflib.get_close_matches(row["case"], list(cases), n=1, cutoff=0.0)
-            raise ConfigError(
-                f"{place} names the case '{row['case']}', which the index does not; the nearest is {near}."
-            )
-        try:
-            key = row["case"], level_number(row["level"])
-        except ConfigError as error:
-            raise ConfigError(f"{place}: {error}") from None
+        key, injection = _injection(row, cases, place)
         if key in table:
             raise ConfigError(f"{place} is the second one of {level_name(key[1])} of '{key[0]}'; keep one.")
-        leak = [_choice(row, column, ("0", "1"), place) for column in _LEAKS]
-        viscosity = _choice(row, "viscosity", VISCOSITIES, place)
-        plan = [_volume(row, place), viscosity, _choice(row, "approach", APPROACHES, place)]
-        table[key] = Injection(np.array(leak, np.float32), np.array(plan, np.float32))
+        table[key] = injection
     return table
+
+
+def leak_problems(
+    path: Path, whole: Mapping[str, Collection[str]], left_out: Collection[str] = ()
+) -> list[str]:
+    """Everything that is wrong with a leak table, a sentence for each row; empty when training can use it.
+
+    Args:
+        path: the table.
+        whole: names of the levels whose body a case shows whole, by the names of the index's cases.
+        left_out: names of cases that are not in the index because of an error.
+
+    Raises:
+        ConfigError: the file cannot be read, or has unknown columns.
+    """
+    problems: list[str] = []
+    seen: set[tuple[str, int]] = set()
+    for line, row in _rows(path):
+        place = f"Row {line} of {path}"
+        if row["case"] in left_out:
+            problems.append(f"{place} is of the case '{row['case']}', which was left out for an error.")
+            continue
+        try:
+            key, _ = _injection(row, whole, place)
+        except ConfigError as error:
+            problems.append(str(error))
+            continue
+        name = level_name(key[1])
+        if key in seen:
+            problems.append(f"{place} is the second one of {name} of '{key[0]}'; keep one.")
+        elif name not in whole[key[0]]:
+            shown = ", ".join(whole[key[0]]) or "none"
+            problems.append(
+                f"{place} is of {name} of '{key[0]}', whose label map does not show that body whole (it shows "
+                f"{shown}); correct the level or take the row out."
+            )
+        seen.add(key)
+    return problems
+
+
+def _injection(row: dict[str, str], cases: Collection[str], place: str) -> tuple[tuple[str, int], Injection]:
+    """Case and level of a row, and what it tells of the injection."""
+    if row["case"] not in cases:
+        near = difflib.get_close_matches(row["case"], list(cases), n=1, cutoff=0.0)
+        raise ConfigError(
+            f"{place} names the case '{row['case']}', which the index does not; the nearest is {near}."
+        )
+    try:
+        key = row["case"], level_number(row["level"])
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from None
+    leak = [_choice(row, column, ("0", "1"), place) for column in _LEAKS]
+    viscosity = _choice(row, "viscosity", VISCOSITIES, place)
+    plan = [_volume(row, place), viscosity, _choice(row, "approach", APPROACHES, place)]
+    return key, Injection(np.array(leak, np.float32), np.array(plan, np.float32))
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

@@ -1,6 +1,7 @@
 """Scores on a real scan with a reference in TotalSegmentator's numbers."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from vertseg.evaluation.metrics import dice
 from vertseg.inference.findings import Findings
 from vertseg.labels import TOTALSEGMENTATOR_LEVELS, VERTEBRA_LEVELS, level_name
 from vertseg.volume import Volume
+
+DICE_GOAL: Final = 0.90
+"""What the wanted vertebrae together should reach."""
 
 
 def reference_levels(labels: Volume, like: Volume) -> Volume:
@@ -69,6 +73,19 @@ def score_real(findings: Findings, reference: Volume, wanted: list[int]) -> dict
         "not_charged": [level_name(n) for n in excused],
         "warnings": list(findings.warnings),
         "seconds": {stage: round(s, 3) for stage, s in findings.seconds.items()},
+    }
+
+
+def verdict(figures: Mapping[str, Any]) -> dict[str, bool]:
+    """Whether the goals on a real scan are met, by name.
+
+    Args:
+        figures: as `score_real` gives them.
+    """
+    return {
+        f"binary_dice >= {DICE_GOAL:g}": (figures["binary_dice"] or 0.0) >= DICE_GOAL,
+        "every_level_right": figures["levels_right"] == len(figures["levels"]),
+        "none_invented": not figures["invented"],
     }
 
 

@@ -40,6 +40,7 @@ class Composed:
         boxes: per vertebra, the box that holds it.
         own_masks: per vertebra, (F, x, y, z) bool findings of it alone in its box.
         warnings: sentences for the reader.
+        probabilities: (F, X, Y, Z) float16 of the findings, where they were asked for; 0 on other vertebrae.
     """
 
     grid: Grid
@@ -49,6 +50,7 @@ class Composed:
     boxes: list[Box]
     own_masks: list[NDArray[np.bool_]]
     warnings: list[str]
+    probabilities: NDArray[np.float16] | None = None
 
     def part(self, index: int, level: int) -> tuple[Volume, dict[str, Volume]]:
         """Tissue and findings of one vertebra alone, in its box."""
@@ -65,6 +67,7 @@ def compose(
     located: Located,
     fusion: float,
     thresholds: Sequence[float],
+    keep_probabilities: bool = False,
 ) -> Composed:
     """Labels of all examined vertebrae on the scan's RAS grid.
 
@@ -77,6 +80,7 @@ def compose(
         located: for the fallback.
         fusion: weight of the locate network inside a crop, 0 to 1.
         thresholds: probability from which a voxel belongs to each of `FINDINGS`.
+        keep_probabilities: whether to give the findings' probabilities beside the masks.
     """
     levels = np.zeros(grid.shape, dtype=np.uint8)
     tissue = np.zeros(grid.shape, dtype=np.uint8)
@@ -84,6 +88,7 @@ def compose(
     best = np.zeros(grid.shape, dtype=np.float16)
     boxes: list[Box] = []
     found: list[NDArray[np.bool_]] = []
+    kept: list[NDArray[np.float16]] = []
     warnings: list[str] = []
     for crop in examined:
         box = _box(crop, grid)
@@ -97,6 +102,8 @@ def compose(
         is_body = parts[0] >= parts[1]
         tissue[box][wins] = np.where(is_body, int(Tissue.BODY), int(Tissue.POSTERIOR))[wins]
         found.append(findings > np.array(thresholds, np.float32)[:, None, None, None])
+        if keep_probabilities:
+            kept.append(findings.astype(np.float16))
     for crop, box in zip(examined, boxes, strict=True):
         _drop_crumbs(levels[box], tissue[box], crop.vertebra.level)
     masks = np.zeros((len(FINDINGS), *grid.shape), dtype=bool)
@@ -104,7 +111,22 @@ def compose(
         own &= (levels[box] == 0) | (levels[box] == crop.vertebra.level)
         _drop_specks(own, grid.voxel_volume_mm3 / 1000.0)
         masks[(slice(None), *box)] |= own
-    return Composed(grid, levels, tissue, masks, boxes, found, warnings)
+    probabilities = _merged(kept, boxes, levels, examined) if keep_probabilities else None
+    return Composed(grid, levels, tissue, masks, boxes, found, warnings, probabilities)
+
+
+def _merged(
+    kept: Sequence[NDArray[np.float16]],
+    boxes: Sequence[Box],
+    levels: NDArray[np.uint8],
+    examined: Sequence[Examined],
+) -> NDArray[np.float16]:
+    """The highest probability (F, X, Y, Z) that a vertebra gives for each finding, none on another vertebra."""
+    merged = np.zeros((len(FINDINGS), *levels.shape), dtype=np.float16)
+    for crop, box, own in zip(examined, boxes, kept, strict=True):
+        own[:, (levels[box] != 0) & (levels[box] != crop.vertebra.level)] = 0
+        np.maximum(merged[(slice(None), *box)], own, out=merged[(slice(None), *box)])
+    return merged
 
 
 def add_sacrum(composed: Composed, sacrum: Volume) -> None:

@@ -48,7 +48,8 @@ def examine_vertebrae(
     for first in range(0, len(vertebrae), options.batch):
         batch = vertebrae[first : first + options.batch]
         inputs = [examine_input(volume, v.centroid_mm, v.axes, v.marker, engine.crop) for v in batch]
-        plan = np.tile(np.array(options.plan.numbers(), dtype=np.float32), (len(batch), 1))
+        plans = [options.plan if options.plan_of is None else options.plan_of(v) for v in batch]
+        plan = np.array([p.numbers() for p in plans], dtype=np.float32)
         out = engine.examine(np.stack([crop for crop, _ in inputs]), plan)
         for i, vertebra in enumerate(batch):
             routes = {route: float(p) for route, p in zip(LEAK_ROUTES, out["leak"][i], strict=True)}

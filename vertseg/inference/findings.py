@@ -95,6 +95,7 @@ class Findings:
         vertebrae: from head to foot.
         seconds: stage -> seconds.
         warnings: sentences for the reader.
+        probabilities: one float16 volume for each of `vertseg.labels.FINDINGS`, where they were asked for.
     """
 
     levels: Volume
@@ -104,6 +105,7 @@ class Findings:
     seconds: dict[str, float]
     provenance: Provenance
     warnings: tuple[str, ...] = ()
+    probabilities: dict[str, Volume] | None = None
 
     @property
     def lytic_lesion(self) -> Volume:

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vertseg.errors import ConfigError
 from vertseg.labels import APPROACHES, FINDINGS, VISCOSITIES
+
+if TYPE_CHECKING:
+    from vertseg.inference.findings import Vertebra
 
 Device = Literal["auto", "cpu", "cuda"]
 Progress = Callable[[str, int, int], None]
@@ -72,6 +75,9 @@ class PredictOptions:
         batch: crops per forward pass.
         threads: CPU threads; None leaves torch's own choice.
         progress: called as the work goes on.
+        plan_of: the injection of each vertebra where they differ, such as those of a leak table; None takes `plan`
+            for all.
+        probabilities: keep the findings' probabilities too, four float16 volumes of the scan's size.
 
     Raises:
         ConfigError: a value that is not possible.
@@ -87,6 +93,8 @@ class PredictOptions:
     batch: int = 4
     threads: int | None = None
     progress: Progress = _silent
+    plan_of: "Callable[[Vertebra], Plan] | None" = None
+    probabilities: bool = False
 
     def __post_init__(self) -> None:
         if len(self.finding_thresholds) != len(FINDINGS):

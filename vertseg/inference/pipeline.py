@@ -65,7 +65,14 @@ def predict(
     with _timed("examine", seconds):
         examined, missed = confirmed(examine_vertebrae(scan.volume, wanted, engine, options))
     with _timed("compose", seconds):
-        composed = compose(scan.volume.grid, examined, located, options.fusion, options.finding_thresholds)
+        composed = compose(
+            scan.volume.grid,
+            examined,
+            located,
+            options.fusion,
+            options.finding_thresholds,
+            options.probabilities,
+        )
         if column.sacrum is not None and (options.levels is None or SACRUM in options.levels):
             add_sacrum(composed, column.sacrum)
     with _timed("measure", seconds):
@@ -80,6 +87,7 @@ def predict(
         seconds=seconds,
         provenance=_provenance(scan, engine),
         warnings=(*_warnings(column, options), *missed, *composed.warnings),
+        probabilities=_restored_probabilities(composed, scan),
     )
 
 
@@ -135,6 +143,16 @@ def _restored(composed: Composed, scan: Scan) -> tuple[Volume, Volume, dict[str,
         for i, name in enumerate(FINDINGS)
     }
     return levels, tissue, masks
+
+
+def _restored_probabilities(composed: Composed, scan: Scan) -> dict[str, Volume] | None:
+    if composed.probabilities is None:
+        return None
+    affine = composed.grid.affine
+    return {
+        name: restore(Volume(composed.probabilities[i], affine), scan.source)
+        for i, name in enumerate(FINDINGS)
+    }
 
 
 def _warnings(column: Column, options: PredictOptions) -> list[str]:

@@ -54,14 +54,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
         prepare(recipe)
         return 0
-    from lightning.pytorch.utilities.rank_zero import rank_zero_only
+    from lightning_utilities.core.rank_zero import rank_zero_only
 
     from vertseg.training.fit import fit
 
     summary = fit(recipe, arguments.resume)
     stopped = summary["stopped_by"]
-    if rank_zero_only.rank == 0:
-        print(_report(summary))
+    rank_zero_only(print)(_report(summary))
     return 0 if stopped is None else 128 + signal.Signals[stopped]
 
 

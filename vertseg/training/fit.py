@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 from lightning import Trainer, seed_everything
-from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import Callback
 
 from vertseg.data.datamodule import MixedDataModule
@@ -166,7 +166,7 @@ def _trainer(recipe: Recipe, output: Path, processes: tuple[int, int], callbacks
     # Some losses have no deterministic algorithm on CUDA; there a warning names them instead of an end.
     deterministic: bool | Literal["warn"] = ("warn" if cuda else True) if run.deterministic else False
     # Lightning's own requeueing may save between the halves of an optimiser's step; ours waits (StopSignals).
-    plugins = [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None
+    plugins = SLURMEnvironment(auto_requeue=False) if SLURMEnvironment.detect() else None
     return Trainer(
         accelerator=run.accelerator,
         devices=processes[0],

@@ -51,8 +51,8 @@ def write_confusion(stem: Path, confusion: NDArray[Any], title: str) -> list[Pat
 def confusion_rows(confusion: NDArray[Any]) -> list[tuple[str, str, int, int]]:
     """Wanted and found level by name, vertebrae, voxels: one row for each pair that occurs."""
     return [
-        (level_name(int(row)), level_name(int(column)), *(int(n) for n in confusion[:, row, column]))
-        for row, column in np.argwhere(confusion.any(0))
+        (level_name(row), level_name(column), int(confusion[0, row, column]), int(confusion[1, row, column]))
+        for row, column in np.argwhere(confusion.any(0)).tolist()
     ]
 
 

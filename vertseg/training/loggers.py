@@ -4,29 +4,18 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lightning import Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 
 from vertseg.training.recipes import Recipe
 
+if TYPE_CHECKING:
+    import wandb
+
 _PRIVATE: Final = ("output", "initial", "cache_dir", "index", "leak_table")
 """Keys that hold paths, in which hospitals write names and numbers of patients."""
-
-_NO_METADATA: Final = {
-    "x_disable_meta": True,
-    "x_disable_machine_info": True,
-    "x_disable_stats": True,
-    "disable_git": True,
-    "disable_code": True,
-    "save_code": False,
-    "console": "off",
-    "host": "",
-    "username": "",
-    "program": "",
-}
-"""W&B's own collection of the command line, host, user and console, which hold paths as well."""
 
 
 def make_loggers(recipe: Recipe, output: Path) -> list[Logger]:
@@ -38,14 +27,31 @@ def make_loggers(recipe: Recipe, output: Path) -> list[Logger]:
     csv.log_hyperparams(flat(asdict(recipe)))
     loggers: list[Logger] = [csv]
     if recipe.run.logger == "wandb":
-        import wandb
-
         offline = "WANDB_API_KEY" not in os.environ
-        settings = wandb.Settings(**_NO_METADATA)
-        curves = WandbLogger(project="vertseg", save_dir=output, offline=offline, settings=settings)
+        curves = WandbLogger(
+            project="vertseg", save_dir=output, offline=offline, settings=_without_metadata()
+        )
         curves.log_hyperparams(public_settings(recipe))
         loggers.append(curves)
     return loggers
+
+
+def _without_metadata() -> "wandb.Settings":
+    """No command line, host, user, code or console: W&B collects them on its own, and they hold paths as well."""
+    import wandb
+
+    return wandb.Settings(
+        x_disable_meta=True,
+        x_disable_machine_info=True,
+        x_disable_stats=True,
+        disable_git=True,
+        disable_code=True,
+        save_code=False,
+        console="off",
+        host="",
+        username="",
+        program="",
+    )
 
 
 def public_settings(recipe: Recipe) -> dict[str, Any]:

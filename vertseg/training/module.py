@@ -76,7 +76,8 @@ class NetworkModule(LightningModule):
         total = torch.stack(list(terms.values())).sum()
         size = len(batch["image"])
         shown = torch.stack([total, *terms.values()]).detach()
-        if self.trainer.world_size > 1 and (self.global_step + 1) % self.trainer.log_every_n_steps == 0:
+        every = getattr(self.trainer, "log_every_n_steps", 1)  # set by Lightning, but not declared
+        if self.trainer.world_size > 1 and (self.global_step + 1) % every == 0:
             # One reduction where a row is written, instead of one for each value at each step.
             shown = self.trainer.strategy.reduce(shown, reduce_op="mean")
         names = ["train/loss", *(f"train/{name}" for name in terms)]

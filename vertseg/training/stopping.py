@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any, Final
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
 from vertseg.training.processes import largest
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vertseg.volume import Volume
 
 Split = Literal["training", "validation", "test"]
@@ -18,11 +21,19 @@ class CaseLabels:
         level: VerSe numbers (`vertseg.labels`).
         tissue: `labels.LocateClass` numbers; None where the set does not tell parts and other bone apart.
         findings: mask by name of `labels.FINDINGS`, for those that are annotated (an empty mask: there is none).
+        centres_mm: (3,) centres of vertebrae in world RAS mm by level number, where the set's makers give them
+            beside the masks; only compared with the masks.
+        organs_mm: (3,) centres in world RAS mm of the organs in `data.sets.sides.SIDES` that the set labels; they
+            give a left-right flip away.
+        problems: what only the reading showed, as sentences (masks that overlap, a gap in the column).
     """
 
     level: Volume
     tissue: Volume | None = None
     findings: Mapping[str, Volume] = field(default_factory=dict)
+    centres_mm: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
+    organs_mm: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +50,9 @@ class FoundCase:
         in_place: files that already are what an index wants ("level", "tissue" or a finding's name); what is not
             here is converted and written beside the index.
         split: the part that the set's makers put it in; None where they did not.
-        problems: what is wrong with it already by its files, as sentences.
+        problems: what is wrong with it already by its files, as sentences; warnings, for what `read_labels` cannot
+            read it refuses itself.
+        sources: files that `read_labels` reads: when one changes, the case is prepared anew.
     """
 
     name: str
@@ -50,3 +63,4 @@ class FoundCase:
     in_place: Mapping[str, Path] = field(default_factory=dict)
     split: Split | None = None
     problems: tuple[str, ...] = ()
+    sources: tuple[Path, ...] = ()
