@@ -111,6 +111,7 @@ class ArrayCache:
     """Arrays by seed, from disk or from `make`; `folder` None keeps nothing."""
 
     def __init__(self, folder: Path | None, key: str, make: Callable[[int], Arrays]) -> None:
+        self.key = key
         self._folder = None if folder is None else folder / key
         self._make = make
         if self._folder is not None:

@@ -2,9 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from vertseg.data.balance import SHOWN_ML, findings_ml, shown_odds
 from vertseg.data.cache import ArrayCache
 from vertseg.data.cases import Case, Part, read_case, read_index
 from vertseg.data.crops import CaseCrops
@@ -46,7 +50,8 @@ def labelled_sources(data: LocateData | ExamineData, number: int) -> dict[Part, 
     spec = CropSpec(data.crop_shape, data.spacing_mm)
     crops = {part: [CaseCrops(case, spec, folder) for case in cases] for part, cases in parts.items()}
     table = _injections(own, [crop for part in crops.values() for crop in part])
-    return {part: _crops(own, part, crops[part], table) for part in PARTS}
+    sources = {part: _crops(own, part, crops[part], table) for part in PARTS}
+    return {**sources, "training": _weighed(sources["training"], data)}
 
 
 def set_name(own: LabelledSet) -> str:
@@ -78,6 +83,16 @@ def _crops(own: LabelledSet, part: Part, crops: list[CaseCrops], table: Injectio
         return {**unpack_examine(arrays), **known}
 
     return Source(set_name(own), len(places), load, own.weight)
+
+
+def _weighed(source: Source, data: ExamineData) -> Source:
+    """The source with odds by what its crops show, where the recipe asks for it; all crops are made for that."""
+    wanted = data.shown.wanted()
+    if not wanted.any():
+        return source
+    voxel_ml = data.spacing_mm**3 / 1000
+    ml = np.array([findings_ml(source.load(i), voxel_ml) for i in range(source.size)])
+    return replace(source, odds=shown_odds(ml >= SHOWN_ML, wanted))
 
 
 def _injections(own: LabelledSet, crops: list[CaseCrops]) -> Injections:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from vertseg.data.balance import ShownShares
 from vertseg.data.cache import PhantomSpec
 from vertseg.data.painting import PaintingSpec
 from vertseg.data.transforms import ExamineAugmentation, LocateAugmentation
@@ -71,6 +72,7 @@ class ExamineData:
         validation_seeds: phantoms that are validated on; the ranges must not overlap.
         phantom_weight: how often a phantom is drawn, relative to the sets' weights; 0 takes none.
         sets: labelled sets.
+        shown: how much of the training shows each finding at least, in every source that annotates it.
     """
 
     spacing_mm: float = 1.5
@@ -82,3 +84,4 @@ class ExamineData:
     loading: Loading = field(default_factory=Loading)
     phantom_weight: float = 1.0
     sets: tuple[LabelledSet, ...] = ()
+    shown: ShownShares = field(default_factory=ShownShares)
