@@ -2,14 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.data.balance import SHOWN_ML, FindingsIndex, findings_ml, shown_odds
-from vertseg.data.cache import ArrayCache, Arrays, cache_key, render_examine, render_locate
+from vertseg.data.cache import ArrayCache, Arrays, CachePlace, cache_key, render_examine, render_locate
 from vertseg.data.cases import Part
 from vertseg.data.painting import Painter, PaintingSpec
 from vertseg.data.recipes import ExamineData, LocateData
@@ -91,13 +90,14 @@ class PhantomCache:
     """
 
     def __init__(self, data: LocateData | ExamineData, painting: PaintingSpec) -> None:
-        folder = None if data.loading.cache_dir is None else Path(data.loading.cache_dir)
+        place = data.loading.place()
+        folder = None if place is None else place.folder
         self._painter = Painter(painting, folder)
         maps = self._painter.digest if painting.share > 0 else ""
         if isinstance(data, LocateData):
-            self._drawn, self._painted = _scans(data, self._painter, folder, maps)
+            self._drawn, self._painted = _scans(data, self._painter, place, maps)
         else:
-            self._drawn, self._painted = _crops(data, self._painter, folder, maps)
+            self._drawn, self._painted = _crops(data, self._painter, place, maps)
         text = repr((self._drawn.key, self._painted.key, painting.share))
         name = f"findings-{hashlib.sha256(text.encode()).hexdigest()[:12]}.npz"
         self.findings_path = None if folder is None else folder / name
@@ -119,24 +119,24 @@ class PhantomCache:
 
 
 def _scans(
-    data: LocateData, painter: Painter, folder: Path | None, maps: str
+    data: LocateData, painter: Painter, place: CachePlace | None, maps: str
 ) -> tuple[ArrayCache, ArrayCache]:
     """Caches of drawn and of painted scans."""
     spacing, spec = data.spacing_mm, data.phantom
     keys = cache_key("locate", spec, spacing), cache_key("locate", spec, spacing, maps)
     return (
-        ArrayCache(folder, keys[0], lambda seed: render_locate(seed, spacing, spec)),
-        ArrayCache(folder, keys[1], lambda seed: painter.scan(seed, spacing, spec)),
+        ArrayCache(place, keys[0], lambda seed: render_locate(seed, spacing, spec)),
+        ArrayCache(place, keys[1], lambda seed: painter.scan(seed, spacing, spec)),
     )
 
 
 def _crops(
-    data: ExamineData, painter: Painter, folder: Path | None, maps: str
+    data: ExamineData, painter: Painter, place: CachePlace | None, maps: str
 ) -> tuple[ArrayCache, ArrayCache]:
     """Caches of drawn and of painted crops."""
     spec = CropSpec(data.crop_shape, data.spacing_mm)
     keys = cache_key("examine", spec, data.spacing_mm), cache_key("examine", spec, data.spacing_mm, maps)
     return (
-        ArrayCache(folder, keys[0], lambda seed: render_examine(seed, spec)),
-        ArrayCache(folder, keys[1], lambda seed: painter.crop(seed, spec)),
+        ArrayCache(place, keys[0], lambda seed: render_examine(seed, spec)),
+        ArrayCache(place, keys[1], lambda seed: painter.crop(seed, spec)),
     )
