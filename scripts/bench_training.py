@@ -30,14 +30,11 @@ import numpy as np
 import torch
 from lightning import Callback
 from monai.data import CacheDataset
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
-from vertseg.data.cache import ArrayCache
-from vertseg.data.datamodule import EXAMINE_KEYS, PhantomDataModule, examine_transform
-from vertseg.data.transforms import unpack_examine
+from vertseg.data.datamodule import EXAMINE_KEYS, MixedDataModule, examine_transform
 from vertseg.errors import ConfigError, VertsegError
 from vertseg.io.atomic import write_text
-from vertseg.labels import FINDINGS
 from vertseg.training.config import load_recipe
 from vertseg.training.examine import ExamineModule
 from vertseg.training.fit import fit
@@ -70,7 +67,7 @@ def recipe_of(cache_dir: Path, output: Path, steps: int) -> ExamineRecipe:
     overrides = [
         f"data.loading.cache_dir={cache_dir}", f"data.train_seeds=[0, {CASES}]", "run.threads=1", "run.progress=false",
         "data.validation_seeds=[900000, 900001]", f"optimisation.max_steps={steps + 1}", f"run.output={output}",
-        f"run.validate_every={steps + 1}",
+        f"run.validate_every={steps + 1}", "run.log_every=1",
     ]  # fmt: skip
     recipe = load_recipe("examine", REPOSITORY / "configs" / "examine.yaml", overrides)
     assert isinstance(recipe, ExamineRecipe)
@@ -92,30 +89,27 @@ class PlainLoop:
         self._recipe = recipe
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._module = ExamineModule(recipe).to(self._device)
-        self._optimizer = torch.optim.AdamW(
-            self._module.parameters(), recipe.optimisation.learning_rate, foreach=True
-        )
-        self._batches = self._endless(CacheDataset(self._cases(), self._transform, progress=False))
-
-    def _cases(self) -> list[dict[str, Any]]:
-        cache = PhantomDataModule(self._recipe.data, 1).caches()["train"]
-        known = {"known_findings": np.ones(len(FINDINGS), bool), "groups": np.arange(3)}
-        return [{**unpack_examine(cache.get(seed)), **known} for seed in range(CASES)]
-
-    @property
-    def _transform(self) -> Any:
-        return examine_transform(self._recipe.data, False)
+        self._optimizer = torch.optim.AdamW(self._module.parameters(), recipe.optimisation.learning_rate)
+        self._data = MixedDataModule(recipe.data, 1)
+        self._data.setup()
+        assert self._data.phantoms is not None
+        load = self._data.phantoms.source("training").load
+        crops = [{**load(i), "source": np.int64(0)} for i in range(CASES)]
+        dataset = CacheDataset(crops, examine_transform(recipe.data, False), progress=False)
+        self._batches = self._endless(dataset)
 
     def _endless(self, dataset: Any) -> Iterator[dict[str, torch.Tensor]]:
         while True:
-            loader = DataLoader(dataset, self._recipe.data.loading.batch_size, shuffle=True)
-            yield from ({name: torch.as_tensor(batch[name]) for name in EXAMINE_KEYS} for batch in loader)
+            for batch in DataLoader(dataset, self._recipe.data.loading.batch_size, shuffle=True):
+                own = {name: torch.as_tensor(batch[name]).to(self._device) for name in EXAMINE_KEYS}
+                own["draw"] = torch.randint(2**31 - 1, (len(own["hu"]),))
+                yield self._data.on_after_batch_transfer(own, 0)
 
     def steps(self, count: int) -> Times:
         times = []
         for _ in range(count):
             start, core = time.perf_counter(), time.process_time()
-            batch = {name: value.to(self._device) for name, value in next(self._batches).items()}
+            batch = next(self._batches)
             with torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
                 loss = torch.stack(list(self._module.losses(batch).values())).sum()
             self._optimizer.zero_grad(set_to_none=True)
@@ -195,24 +189,22 @@ def nnunet_python() -> Path:
     return python
 
 
-def write_crops(recipe: ExamineRecipe, path: Path) -> None:
+def write_crops(data: MixedDataModule, path: Path) -> None:
     """The crops as nnU-Net's trainer takes them: image (N, 2, X, Y, Z) and tissue (N, X, Y, Z)."""
-    data = PhantomDataModule(recipe.data, 1)
-    cache: ArrayCache = data.caches()["train"]
-    transform = examine_transform(recipe.data, True)
-    samples = [transform(unpack_examine(cache.get(seed))) for seed in range(CASES)]
-    np.savez(
-        path, image=np.stack([s["image"] for s in samples]), tissue=np.stack([s["tissue"] for s in samples])
-    )
+    data.setup()
+    assert data.train_set is not None
+    batch = data.on_after_batch_transfer(default_collate([data.train_set[i] for i in range(CASES)]), 0)
+    np.savez(path, image=batch["image"].numpy(), tissue=batch["tissue"].numpy())
 
 
 def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Steps of all contestants, round by round."""
     recipe = recipe_of(arguments.cache_dir, folder / "run", arguments.steps)
-    data = PhantomDataModule(recipe.data, 1)
-    for seed in data.missing():
-        data.caches()["train"].get(seed)
-    write_crops(recipe, folder / "crops.npz")
+    data = MixedDataModule(recipe.data, 1)
+    assert data.phantoms is not None
+    for seed in data.phantoms.missing():
+        data.phantoms.render(seed)
+    write_crops(data, folder / "crops.npz")
     torch.set_num_threads(1)
     plain = PlainLoop(recipe)
     count = arguments.steps

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from vertseg.errors import VertsegError
-from vertseg.inference.engines import TorchEngine
+from vertseg.inference.engines import open_engine
 from vertseg.io.atomic import write_text
 from vertseg.labels import FINDINGS
 from vertseg.phantom import render_crop
@@ -53,7 +53,7 @@ def main() -> int:
     arguments = parser.parse_args()
     first, last = (int(part) for part in arguments.seeds.split("-"))
     try:
-        engine = TorchEngine(arguments.checkpoint_dir, "auto", arguments.threads)
+        engine = open_engine("auto", arguments.checkpoint_dir, "auto", arguments.threads)
         probabilities, truths = [], []
         with torch.no_grad():
             for seed in range(first, last + 1):

@@ -19,7 +19,7 @@ from vertseg.cli import parse_levels
 from vertseg.errors import VertsegError
 from vertseg.evaluation.real import reference_levels, score_real, verdict
 from vertseg.evaluation.variants import variants
-from vertseg.inference.engines import TorchEngine
+from vertseg.inference.engines import Engine, open_engine
 from vertseg.io import Scan, read_labels, read_scan
 from vertseg.io.atomic import write_text
 from vertseg.report.preview import draw_preview
@@ -43,7 +43,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def score_variants(
-    scan: Scan, levels: Volume, wanted: list[int], engine: TorchEngine, arguments: argparse.Namespace
+    scan: Scan, levels: Volume, wanted: list[int], engine: Engine, arguments: argparse.Namespace
 ) -> dict[str, Any]:
     """Figures of every copy by name; an overlay of each is written."""
     found = {}
@@ -63,7 +63,7 @@ def main() -> int:
     arguments = parse_arguments()
     try:
         wanted = list(parse_levels(arguments.levels) or ())
-        engine = TorchEngine(arguments.checkpoint_dir, arguments.device, arguments.threads)
+        engine = open_engine("auto", arguments.checkpoint_dir, arguments.device, arguments.threads)
         scan = read_scan(arguments.scan)
         levels = reference_levels(read_labels(arguments.labels), scan.volume)
         about = {

@@ -15,7 +15,8 @@ from tests.inference.drawn import draw_spine
 from tests.inference.oracle import Oracle, hu_of
 from vertseg.cli import main
 from vertseg.inference import command
-from vertseg.nets.checkpoint import Meta, save_checkpoint
+from vertseg.nets.checkpoint import save_checkpoint
+from vertseg.nets.meta import Meta
 from vertseg.nets.unet import NetSpec, build_network
 from vertseg.report import writer
 
@@ -30,7 +31,7 @@ def hu() -> np.ndarray:
 @pytest.fixture
 def oracle(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine for the tests that are about scans and files, not weights."""
-    monkeypatch.setattr(command, "TorchEngine", lambda *_: Oracle(["L1"]))
+    monkeypatch.setattr(command, "open_engine", lambda *_: Oracle(["L1"]))
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def scan(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def oracle(monkeypatch: pytest.MonkeyPatch) -> None:
     """The drawn scans' own engine instead of the networks."""
-    monkeypatch.setattr(command, "TorchEngine", lambda *_: Oracle(NAMES.split()))
+    monkeypatch.setattr(command, "open_engine", lambda *_: Oracle(NAMES.split()))
 
 
 @pytest.mark.parametrize(

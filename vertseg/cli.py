@@ -3,10 +3,20 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Final
 
 from vertseg import __version__
 from vertseg.errors import ConfigError, VertsegError
+
+_COMMANDS: Final = {
+    "prepare": ("vertseg.data.sets.command", "Make a labelled data set ready to train on."),
+    "evaluate": ("vertseg.evaluation.command", "Figures with intervals on a labelled set."),
+    "phantom": ("vertseg.phantom.command", "Render phantom scans."),
+    "export": ("vertseg.export.command", "Write the networks for other runtimes."),
+}
+"""Commands with a module of their own: it has `add_arguments` and `run`."""
 
 _EPILOG = "Research software: not a medical device. Cement leak risks are provisional, learned from phantoms."
 
@@ -25,34 +35,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    # The commands below bring their own options and large libraries, so they are only loaded when called.
+    # These bring their own options and large libraries, so they are only loaded when called.
     if arguments[:1] == ["train"]:
         from vertseg.training.command import train_command
 
         return train_command(arguments[1:])
-    if arguments[:1] == ["phantom"]:
-        from vertseg.phantom.command import add_arguments
-        from vertseg.phantom.command import run as run_phantom
-
-        parser = argparse.ArgumentParser(prog="vertseg phantom", description="Render phantom scans.")
-        add_arguments(parser)
-        return int(run_phantom(parser.parse_args(arguments[1:])))
-    if arguments[:1] == ["evaluate"]:
-        from vertseg.evaluation.command import add_arguments as add_evaluate
-        from vertseg.evaluation.command import run as run_evaluate
-
-        parser = argparse.ArgumentParser(
-            prog="vertseg evaluate", description="Figures with intervals on a labelled set.", epilog=_EPILOG
-        )
-        add_evaluate(parser)
-        return run_evaluate(parser.parse_args(arguments[1:]))
-    if arguments[:1] == ["prepare"]:
-        from vertseg.data.sets.command import add_arguments as add_prepare_arguments
-        from vertseg.data.sets.command import run as run_prepare
-
-        parser = argparse.ArgumentParser(prog="vertseg prepare")
-        add_prepare_arguments(parser)
-        return run_prepare(parser.parse_args(arguments[1:]))
+    if arguments and arguments[0] in _COMMANDS:
+        name, *rest = arguments
+        module, description = _COMMANDS[name]
+        command = import_module(module)
+        parser = argparse.ArgumentParser(prog=f"vertseg {name}", description=description, epilog=_EPILOG)
+        command.add_arguments(parser)
+        return int(command.run(parser.parse_args(rest)))
     options = _parser().parse_args(arguments)
     if options.command == "predict":
         from vertseg.inference.command import run as run_predict
@@ -74,14 +68,10 @@ def _parser() -> argparse.ArgumentParser:
         "predict", help="vertebrae and findings of one or more scans", description="Predict.", epilog=_EPILOG
     )
     add_predict_arguments(predict)
-    commands.add_parser(
-        "prepare", help="make a labelled data set ready to train on (vertseg prepare --help)", add_help=False
-    )
     commands.add_parser("train", help="train a network (vertseg train --help)", add_help=False)
-    commands.add_parser(
-        "evaluate", help="figures with intervals on a labelled set (vertseg evaluate --help)", add_help=False
-    )
-    commands.add_parser("phantom", help="render phantom scans (vertseg phantom --help)", add_help=False)
+    for name, (_, description) in _COMMANDS.items():
+        about = description[0].lower() + description[1:-1]
+        commands.add_parser(name, help=f"{about} (vertseg {name} --help)", add_help=False)
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -97,6 +87,10 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--levels", metavar="L1,L2", help="examine and report these levels only")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument(
+        "--engine", metavar="E", default="auto",
+        help="auto (the fastest that is installed), torch, onnxruntime, openvino or tensorrt",
+    )  # fmt: skip
     parser.add_argument("--series", metavar="UID", help="DICOM series, where a folder holds several")
     parser.add_argument("--checkpoint-dir", type=Path, metavar="DIR", help="folder with other weights")
     parser.add_argument(

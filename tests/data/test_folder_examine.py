@@ -19,7 +19,7 @@ from vertseg.errors import InputError
 from vertseg.io import write_nifti
 from vertseg.io.nifti import file_sha256
 from vertseg.labels import FINDINGS, LocateClass, level_name, level_number
-from vertseg.nets.checkpoint import load_meta
+from vertseg.nets.meta import load_meta
 from vertseg.phantom import render_scan
 from vertseg.phantom.types import PhantomScan, ScanConfig
 from vertseg.preprocess import CropSpec, crop_centre

@@ -44,6 +44,7 @@ class Oracle:
     locate_multiple: int = 16
     crop: CropSpec = field(default_factory=CropSpec)
     device: str = "cpu"
+    name: str = "oracle"
     checkpoints: dict[str, dict[str, object]] = field(
         default_factory=lambda: {"locate": {"sha256": "0" * 64}, "examine": {"sha256": "1" * 64}}
     )

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from vertseg.errors import CheckpointError
-from vertseg.nets.checkpoint import Meta, load_checkpoint, save_checkpoint
+from vertseg.nets.checkpoint import load_checkpoint, save_checkpoint
+from vertseg.nets.meta import Meta
 from vertseg.nets.unet import NetSpec, build_network
 
 META = Meta("examine", (8, 8, 16), 1.5, (16, 16, 16), {"phantom_seeds": [0, 9]}, 12, {"val/loss": 0.5}, "abc")

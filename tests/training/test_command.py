@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from tests.training.commands import column, train
-from vertseg.nets.checkpoint import load_checkpoint, load_meta
+from vertseg.nets.checkpoint import load_checkpoint
+from vertseg.nets.meta import load_meta
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def _single_process(recipe: ExamineRecipe) -> tuple[ExamineModule, list[float]]:
             draws = StepSampler(
                 len(data.train_set), range(step, step + 1), Share(1, rank, WORLD), recipe.run.seed
             )
-            batch = default_collate([data.train_set[draw] for draw in draws])
+            batch = data.on_after_batch_transfer(default_collate([data.train_set[d] for d in draws]), 0)
             terms.append(torch.stack(list(module.losses(batch).values())).sum())
         loss = torch.stack(terms).mean()
         losses.append(loss.item())

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from tests.training.commands import column, train
-from vertseg.nets.checkpoint import load_checkpoint, load_meta
+from vertseg.nets.checkpoint import load_checkpoint
+from vertseg.nets.meta import load_meta
 from vertseg.training.examine import ExamineModule
 from vertseg.training.finite import PATIENCE
 

@@ -9,7 +9,7 @@ import yaml
 
 from tests.training.commands import CONFIGS, column, train
 from vertseg.training.config import load_recipe
-from vertseg.training.loggers import public_settings
+from vertseg.training.loggers import public_metric, public_set_names, public_settings
 
 PATIENT = "DOE_JANE_19470101"
 
@@ -92,11 +92,21 @@ def test_csv_alone_writes_the_confusion_too(tmp_path: Path, cache: Path, network
     assert (tmp_path / "confusion_of_levels.png").stat().st_size > 5000
 
 
-def test_settings_without_paths() -> None:
-    overrides = [f"data.loading.index=/scans/{PATIENT}/index.json", f"run.initial={PATIENT}.safetensors"]
-    found = public_settings(load_recipe("locate", CONFIGS / "locate.yaml", overrides))
-    assert found["data.loading.index"] == found["run.initial"] == "set"
+def test_settings_and_figures_without_paths() -> None:
+    sets = (
+        f"[{{index: /scans/{PATIENT}/index.json, weight: 2}}, {{index: b/{PATIENT}/index.json, name: verse}}]"
+    )
+    overrides = [f"data.sets={sets}", f"run.initial={PATIENT}.safetensors"]
+    recipe = load_recipe("locate", CONFIGS / "locate.yaml", overrides)
+    found = public_settings(recipe)
+    assert found["data.sets.0.index"] == found["run.initial"] == "set"
+    assert (found["data.sets.0.weight"], found["data.sets.1.name"]) == (2, "verse")
     assert found["filters"] == [8, 24, 48, 96, 160]
     assert found["optimisation.learning_rate"] == 0.002
     assert found["data.phantom.field"] == "random"
     assert PATIENT not in str(found)
+
+    names = public_set_names(recipe)
+    assert public_metric(f"val/{PATIENT}/dice_body", names) == "val/set_0/dice_body"
+    assert public_metric("val/verse/dice_body", names) == "val/verse/dice_body"
+    assert public_metric("val/dice_body", names) == "val/dice_body"

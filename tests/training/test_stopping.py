@@ -7,7 +7,7 @@ import pytest
 from torch import Tensor
 
 from tests.training.commands import column, train
-from vertseg.nets.checkpoint import load_meta
+from vertseg.nets.meta import load_meta
 from vertseg.training.examine import ExamineModule
 
 

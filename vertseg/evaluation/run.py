@@ -20,7 +20,7 @@ from vertseg.evaluation.localisation import IDENTIFIED_MM
 from vertseg.evaluation.score import SCORES_VERSION, score
 from vertseg.evaluation.sources import Source
 from vertseg.evaluation.truth import TrueVertebra, Truth, true_vertebrae
-from vertseg.inference.engines import Engine, TorchEngine
+from vertseg.inference.engines import Engine, open_engine
 from vertseg.inference.findings import Findings, Vertebra
 from vertseg.inference.options import Device, Plan, PredictOptions
 from vertseg.inference.pipeline import predict
@@ -50,7 +50,7 @@ class EngineChoice:
             CheckpointError: a checkpoint is absent, damaged or of another version.
             DeviceError: a device was asked for that is not there.
         """
-        return TorchEngine(self.checkpoint_dir, self.device, self.threads)
+        return open_engine("auto", self.checkpoint_dir, self.device, self.threads)
 
 
 def evaluate_scan(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vertseg.cli import parse_levels
 from vertseg.errors import ConfigError, VertsegError
-from vertseg.inference.engines import TorchEngine
+from vertseg.inference.engines import Engine, open_engine
 from vertseg.inference.findings import Findings
 from vertseg.inference.options import Plan, PredictOptions, Progress
 from vertseg.inference.pipeline import predict
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_output(folder)
     if arguments.threads is not None and arguments.threads < 1:
         raise ConfigError(f"--threads must be at least 1, not {arguments.threads}.")
-    engine = TorchEngine(arguments.checkpoint_dir, arguments.device, arguments.threads)
+    engine = open_engine(arguments.engine, arguments.checkpoint_dir, arguments.device, arguments.threads)
     status = 0
     for scan_path, folder in zip(arguments.scans, folders, strict=True):
         try:
@@ -74,7 +74,7 @@ def _stem(scan: Path) -> str:
 def _one(
     path: Path,
     folder: Path,
-    engine: TorchEngine,
+    engine: Engine,
     arguments: argparse.Namespace,
     chosen: tuple[tuple[int, ...] | None, Plan],
 ) -> None:
@@ -128,4 +128,6 @@ def _show(findings: Findings, folder: Path, seconds: float) -> None:
             table.add_row(*row)
         console.print(table)
     console.print(f"{folder / 'preview.png'}", soft_wrap=True, highlight=False)
-    console.print(f"{seconds:.1f} s on {findings.provenance.device}", highlight=False)
+    console.print(
+        f"{seconds:.1f} s on {findings.provenance.device} with {findings.provenance.engine}", highlight=False
+    )

@@ -74,6 +74,7 @@ class Provenance:
         checkpoints: task ("locate", "examine") -> its sha256, steps and training sets.
         versions: package -> version.
         device: where the networks ran.
+        engine: what ran them.
     """
 
     scan: str
@@ -82,6 +83,7 @@ class Provenance:
     checkpoints: dict[str, dict[str, object]]
     versions: dict[str, str]
     device: str
+    engine: str
 
 
 @dataclass(frozen=True)

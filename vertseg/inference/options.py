@@ -64,6 +64,7 @@ class PredictOptions:
     Attributes:
         levels: level numbers to examine and report; None takes all that are found.
         device: "auto" takes a CUDA device where there is one.
+        engine: what runs the networks, see `vertseg.inference.engines.open_engine`.
         checkpoint_dir: folder with locate.safetensors and examine.safetensors; None takes the default ones.
         series: DICOM series UID where a folder holds several.
         plan: the injection that the leak risk is asked for.
@@ -85,6 +86,7 @@ class PredictOptions:
 
     levels: tuple[int, ...] | None = None
     device: Device = "auto"
+    engine: str = "auto"
     checkpoint_dir: Path | None = None
     series: str | None = None
     plan: Plan = field(default_factory=Plan)

@@ -12,7 +12,7 @@ import numpy as np
 
 import vertseg
 from vertseg.inference.compose import Composed, add_sacrum, compose
-from vertseg.inference.engines import Engine, TorchEngine
+from vertseg.inference.engines import Engine, open_engine
 from vertseg.inference.examine import Examined, examine_vertebrae
 from vertseg.inference.findings import Findings, Provenance, VertebraFindings
 from vertseg.inference.gaps import confirmed
@@ -54,7 +54,9 @@ def predict(
     options = options or PredictOptions()
     seconds: dict[str, float] = {}
     with _timed("load", seconds):
-        engine = engine or TorchEngine(options.checkpoint_dir, options.device, options.threads)
+        engine = engine or open_engine(
+            options.engine, options.checkpoint_dir, options.device, options.threads
+        )
     with _timed("read", seconds):
         scan = _opened(scan, options)
     with _timed("locate", seconds):
@@ -182,4 +184,5 @@ def _provenance(scan: Scan, engine: Engine) -> Provenance:
         checkpoints=engine.checkpoints,
         versions=versions,
         device=engine.device,
+        engine=engine.name,
     )

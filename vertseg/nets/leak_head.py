@@ -39,8 +39,8 @@ class LeakHead(nn.Module):
             findings: logits (N, F, X, Y, Z); only their extent is read, no gradient flows back.
             plan: (N, 3), see `PLAN_INPUTS`; NaN is unknown.
         """
-        x, y, z = bottleneck.shape[2:]
-        weight = F.adaptive_avg_pool3d(marker, (x, y, z))
+        # A pool of a fixed factor, not an adaptive one, which ONNX has no operator for.
+        weight = F.avg_pool3d(marker, marker.shape[2] // bottleneck.shape[2])
         masked = (bottleneck * weight).flatten(2).sum(2) / weight.flatten(2).sum(2).clamp_min(1e-3)
         extent = torch.log1p(findings.detach().sigmoid().flatten(2).sum(2))
         pooled = torch.cat([masked, bottleneck.flatten(2).mean(2), extent], 1)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final
 
 import torch
 from monai.networks.blocks.dynunet_block import UnetBasicBlock, UnetOutBlock, UnetResBlock, UnetUpBlock
@@ -12,11 +12,10 @@ from torch.nn import functional as F
 
 from vertseg.labels import FINDINGS, N_LEVELS, LocateClass, Tissue
 from vertseg.nets.leak_head import LeakHead
+from vertseg.nets.meta import Task
 
 OFFSET_SCALE_MM: Final = 20.0
 """The offset head gives mm divided by this."""
-
-Task = Literal["locate", "examine"]
 
 
 @dataclass(frozen=True)

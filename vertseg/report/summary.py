@@ -42,6 +42,7 @@ def report(findings: Findings) -> dict[str, Any]:
         "checkpoints": provenance.checkpoints,
         "versions": provenance.versions,
         "device": provenance.device,
+        "engine": provenance.engine,
         "seconds": {stage: round(s, 3) for stage, s in findings.seconds.items()},
     }
 

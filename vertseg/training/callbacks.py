@@ -11,7 +11,8 @@ from torch import Tensor
 
 from vertseg.errors import TrainingError
 from vertseg.io.atomic import atomic_path
-from vertseg.nets.checkpoint import Meta, save_checkpoint
+from vertseg.nets.checkpoint import save_checkpoint
+from vertseg.nets.meta import Meta
 from vertseg.training.module import NetworkModule
 from vertseg.training.record import ValidationRecord
 

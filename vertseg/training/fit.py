@@ -17,8 +17,9 @@ from vertseg.data.datamodule import MixedDataModule
 from vertseg.data.provenance import learned_from
 from vertseg.data.recipes import ExamineData
 from vertseg.errors import ConfigError
-from vertseg.nets.checkpoint import Meta, load_checkpoint
-from vertseg.nets.unet import ExamineNet, LocateNet, Task
+from vertseg.nets.checkpoint import load_checkpoint
+from vertseg.nets.meta import Meta, Task
+from vertseg.nets.unet import ExamineNet, LocateNet
 from vertseg.training.callbacks import AveragedWeights, Export, git_commit
 from vertseg.training.examine import ExamineModule
 from vertseg.training.finite import FiniteSteps

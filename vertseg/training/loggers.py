@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lightning import Trainer
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning_utilities.core.rank_zero import rank_zero_only
 
+from vertseg.data.labelled import set_name
 from vertseg.training.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -64,14 +66,40 @@ def public_settings(recipe: Recipe) -> dict[str, Any]:
 
 
 def flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested keys as dotted ones; tuples become lists, which every logger can write."""
+    """Nested keys as dotted ones, those of several sets numbered; tuples become lists, which every logger writes."""
     found: dict[str, Any] = {}
     for name, value in content.items():
+        if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+            value = {str(number): own for number, own in enumerate(value)}
         if isinstance(value, Mapping):
             found |= flat(value, f"{prefix}{name}.")
         else:
             found[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
     return found
+
+
+class PrivateWandbLogger(WandbLogger):
+    """W&B, where figures of a labelled set are called by a public name."""
+
+    def __init__(self, public_names: Mapping[str, str], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._public_names = public_names
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Send figures by their public names."""
+        super().log_metrics({public_metric(k, self._public_names): v for k, v in metrics.items()}, step)
+
+
+def public_set_names(recipe: Recipe) -> dict[str, str]:
+    """Public name of each labelled set: the one that the recipe gives, never its folder's."""
+    names = ((set_name(own), own.name or f"set_{n}") for n, own in enumerate(recipe.data.sets))
+    return dict(names)
+
+
+def public_metric(key: str, public_names: Mapping[str, str]) -> str:
+    """A figure's name ("val/verse/dice_body") with its set's public name."""
+    return "/".join(public_names.get(part, part) for part in key.split("/"))
 
 
 def log_picture(trainer: Trainer, name: str, path: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 from tests.data.sets.spine import Spine, affine, drawn_spine, save, save_verse
 from vertseg.cli import main
 from vertseg.data.cases import read_case, read_index
+from vertseg.data.sets.prepare import Request, prepare_set, seen_from
+from vertseg.data.sets.splits import Shares
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 LEVELS = (19, 20, 21, 22, 23)
@@ -48,7 +50,8 @@ def test_prepare_then_train_one_step(tmp_path: Path) -> None:
     assert not Path(json.loads(index.read_text())["training"][0]["image"]).is_absolute()
     arrays = read_case(first, 3.0)
     assert set(np.unique(arrays["level"])) == {0, *LEVELS}
-    overrides = [f"data.loading.index={index}", f"data.loading.cache_dir={tmp_path / 'cache'}"]
+    overrides = [f"data.sets=[{{index: {index}}}]", "data.phantom_weight=0"]
+    overrides += [f"data.loading.cache_dir={tmp_path / 'cache'}"]
     overrides += [f"run.output={tmp_path / 'run'}", "run.accelerator=cpu", "optimisation.max_steps=1"]
     overrides += ["run.validate_every=1", "run.export_every=1"]
     config = str(CONFIGS / "locate_tiny.yaml")
@@ -180,6 +183,23 @@ def test_nobody_changes_part_when_scans_are_added(tmp_path: Path) -> None:
     assert {name: part for name, part in parts[9].items() if name in parts[6]} == parts[6]
 
 
+def test_a_stopped_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    root, index = _verse(tmp_path / "verse", training=3, validation=1), tmp_path / "index.json"
+
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_set(Request("verse", root, index, Shares()), stop)
+    assert {path.name for path in tmp_path.iterdir()} == {"verse", "index_labels"}
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "index_labels").iterdir()}
+    assert len(times) == 2
+    assert _prepare("verse", root, index) == 0
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert _report(index)["summary"]["annotated"] == {"level": 4}
+
+
 @pytest.mark.slow
 def test_workers_change_nothing(tmp_path: Path) -> None:
     root = _verse(tmp_path / "verse", training=2, validation=1)
@@ -209,11 +229,9 @@ def test_impossible_options_are_one_sentence_and_exit_2(
     assert not (tmp_path / "index.json").exists()
 
 
-def test_labels_of_another_disk_are_named_in_full(tmp_path: Path) -> None:
-    from vertseg.data.sets.prepare import _seen_from
-
-    assert _seen_from(Path("/data/sets/index.json"), "/data/verse/ct.nii.gz") == "../verse/ct.nii.gz"
-    assert _seen_from(Path("/home/index.json"), "/data/verse/ct.nii.gz") == "/data/verse/ct.nii.gz"
+def test_files_of_another_disk_are_named_in_full() -> None:
+    assert seen_from(Path("/data/sets/index.json"), "/data/verse/ct.nii.gz") == "../verse/ct.nii.gz"
+    assert seen_from(Path("/home/index.json"), "/data/verse/ct.nii.gz") == "/data/verse/ct.nii.gz"
 
 
 def test_a_mirrored_file_with_its_own_affine_is_no_problem(tmp_path: Path) -> None:

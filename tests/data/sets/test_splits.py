@@ -40,11 +40,14 @@ def test_validation_comes_from_the_makers_training_part_when_they_name_none() ->
     assert list(chosen.values()).count("test") == 1
 
 
-def test_a_small_set_still_gets_a_validation_patient() -> None:
+def test_a_small_set_still_has_patients_to_learn_from_and_to_validate_with() -> None:
     names = [p for p in _MANY if draw(p, 1) > 0.5][:3]
     chosen = split_patients([(p, None) for p in names], Shares())
     assert [p for p, part in chosen.items() if part == "validation"] == [min(names, key=lambda p: draw(p, 1))]
     assert split_patients([(names[0], None)], Shares()) == {names[0]: "training"}
+    first = [p for p in _MANY if draw(p, 1) < 0.1][:2]
+    assert set(split_patients([(p, None) for p in first], Shares()).values()) == {"training", "validation"}
+    assert set(split_patients([(p, None) for p in first], Shares(0, 1)).values()) == {"test"}
     assert "validation" not in split_patients([(p, None) for p in names], Shares(validation=0)).values()
 
 

@@ -162,16 +162,10 @@ def check_gaps(column: Column) -> list[Problem]:
         room = usual is None or step > _SKIPPED * usual
         if not missing or (not room and set(missing) <= set(_MAY_BE_ABSENT)):
             continue
-        names, ends = (
-            ", ".join(level_name(n) for n in missing),
-            f"{level_name(COLUMN_ORDER[upper])} and {level_name(COLUMN_ORDER[lower])}",
-        )
-        how = (
-            "which lie far enough apart for it to be there"
-            if room
-            else "which are neighbours by their distance"
-        )
-        found.append(warning("gap", f"{names} is not labelled between {ends}, {how}."))
+        names = ", ".join(level_name(n) for n in missing)
+        ends = f"{level_name(COLUMN_ORDER[upper])} and {level_name(COLUMN_ORDER[lower])}"
+        how = "lie far enough apart for it to be there" if room else "are neighbours by their distance"
+        found.append(warning("gap", f"{names} is not labelled between {ends}, which {how}."))
     return found
 
 

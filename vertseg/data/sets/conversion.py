@@ -6,6 +6,7 @@ The record (a JSON beside the labels) says what the case was made from, so that 
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -104,11 +105,9 @@ def file_name(case: str) -> str:
 
 
 def _prepared(found: FoundCase, folder: Path) -> PreparedCase:
-    problems = [warning("files", sentence) for sentence in found.problems]
+    problems = tuple(warning("files", sentence) for sentence in found.problems)
     annotated = tuple(name for name in ANNOTATIONS if name in found.annotated)
-    case = PreparedCase(
-        found.name, str(found.image.resolve()), {}, annotated, {}, "", (), (), (), (), tuple(problems)
-    )
+    case = PreparedCase(found.name, _absolute(found.image), {}, annotated, {}, "", (), (), (), (), problems)
     try:
         scan = read_scan(found.image)
         labels = found.read_labels(scan.volume)
@@ -117,30 +116,33 @@ def _prepared(found: FoundCase, folder: Path) -> PreparedCase:
         raise
     except VertsegError as refusal:
         return case.with_problem(error("reading", str(refusal)))
-    column = column_of(labels.level)
-    tissue = labels.tissue if "tissue" in found.annotated else None
-    problems += [*headers, *check_spacing(scan.source.spacing_mm), *column.problems]
-    problems += [warning("labels", sentence) for sentence in labels.problems]
-    problems += _missing(found.annotated, labels)
-    whole: tuple[str, ...] = ()
-    if column.centres_mm:
-        vertebrae = labelled_vertebrae(labels.level, tissue)
-        whole = tuple(level_name(v.level) for v in vertebrae)
-        problems += [*check_order(column), *check_gaps(column), *check_front(vertebrae)]
-        problems += [*check_fit(scan.volume, labels.level), *check_centres(labels.level, labels.centres_mm)]
-        problems += check_sides(labels.organs_mm, column.vertebrae_mm)
-    if tissue is not None:
-        problems += check_tissue(labels.level, tissue)
     case = replace(
         case,
         voxels=_voxels_sha256(scan.volume),
         shape=scan.source.shape,
         spacing_mm=tuple(round(s, 4) for s in scan.source.spacing_mm),
-        levels=tuple(level_name(n) for n in column.centres_mm),
-        whole=whole,
-        problems=tuple(problems),
+        problems=(*problems, *headers, *check_spacing(scan.source.spacing_mm)),
     )
+    case = _checked(case, found.annotated, labels, scan.volume)
     return _with_files(case, found, labels, scan, folder) if case.usable else case
+
+
+def _checked(case: PreparedCase, annotated: frozenset[str], labels: CaseLabels, scan: Volume) -> PreparedCase:
+    """The case with its levels and everything that is wrong with its labels."""
+    column = column_of(labels.level)
+    problems = [*column.problems, *(warning("labels", sentence) for sentence in labels.problems)]
+    problems += _missing(annotated, labels)
+    whole: tuple[str, ...] = ()
+    if column.centres_mm:
+        vertebrae = labelled_vertebrae(labels.level, labels.tissue if "tissue" in annotated else None)
+        whole = tuple(level_name(v.level) for v in vertebrae)
+        problems += [*check_order(column), *check_gaps(column), *check_front(vertebrae)]
+        problems += [*check_fit(scan, labels.level), *check_centres(labels.level, labels.centres_mm)]
+        problems += check_sides(labels.organs_mm, column.vertebrae_mm)
+    if labels.tissue is not None:
+        problems += check_tissue(labels.level, labels.tissue)
+    levels = tuple(level_name(n) for n in column.centres_mm)
+    return replace(case, levels=levels, whole=whole, problems=(*case.problems, *problems))
 
 
 def _missing(annotated: frozenset[str], labels: CaseLabels) -> Iterator[Problem]:
@@ -166,7 +168,7 @@ def _with_files(
         own = found.in_place.get(name)
         exact = volume.grid.matches(scan.volume.grid)
         if own is not None and exact:
-            files[name] = own.resolve()
+            files[name] = Path(_absolute(own))
             continue
         if not exact:
             problems.append(
@@ -175,8 +177,8 @@ def _with_files(
                     f"The {name} map lies within half a voxel of the image's grid and was put onto it.",
                 )
             )
-        files[name] = (folder / f"{file_name(found.name)}_{name}.nii.gz").resolve()
-        _write_labels(files[name], volume.array, scan)
+        files[name] = Path(_absolute(folder / f"{file_name(found.name)}_{name}.nii.gz"))
+        _write_labels(files[name], volume.array > 0 if name in FINDINGS else volume.array, scan)
     digests = {name: file_sha256(path) for name, path in files.items()}
     return replace(
         case,
@@ -184,6 +186,11 @@ def _with_files(
         sha256={"image": scan.sha256, **digests},
         problems=tuple(problems),
     )
+
+
+def _absolute(path: Path) -> str:
+    """Links stay links: where a store (git-annex, DVC) keeps a file is its own affair."""
+    return os.path.abspath(path)
 
 
 def _write_labels(path: Path, array: np.ndarray[Any, Any], scan: Scan) -> None:
@@ -203,7 +210,7 @@ def _stamp(found: FoundCase) -> list[Any]:
         sorted(p for p in found.image.rglob("*") if p.is_file()) if found.image.is_dir() else [found.image]
     )
     files = [*inside, *found.in_place.values(), *found.sources]
-    times = [[str(p.resolve()), p.stat().st_size, p.stat().st_mtime_ns] for p in files if p.exists()]
+    times = [[_absolute(p), p.stat().st_size, p.stat().st_mtime_ns] for p in files if p.exists()]
     return [code_digest(), times, sorted(found.in_place), sorted(found.annotated), list(found.problems)]
 
 

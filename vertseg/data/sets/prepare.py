@@ -4,6 +4,8 @@ import json
 import logging
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -118,14 +120,14 @@ def write_index(request: Request, report: Report) -> None:
 
 def index_entry(case: PreparedCase, patient: str, request: Request) -> dict[str, Any]:
     """A case as `data.cases.read_index` reads it."""
-    files = {name: _seen_from(request.index, path) for name, path in case.files.items()}
+    files = {name: seen_from(request.index, path) for name, path in case.files.items()}
     masks = {name: path for name, path in files.items() if name in FINDINGS}
     tissue = {"tissue": files["tissue"]} if "tissue" in files else {}
     return {
         "case": case.case,
         "patient": patient,
         "set": request.set_name,
-        "image": _seen_from(request.index, case.image),
+        "image": seen_from(request.index, case.image),
         "level": files["level"],
         **tissue,
         **({"findings": masks} if masks else {}),
@@ -135,7 +137,7 @@ def index_entry(case: PreparedCase, patient: str, request: Request) -> dict[str,
     }
 
 
-def _seen_from(index: Path, path: str) -> str:
+def seen_from(index: Path, path: str) -> str:
     """Relative to the index, unless both have nothing but the root in common: then it is another disk's."""
     folder = index.resolve().parent
     try:
@@ -180,9 +182,19 @@ _worker: tuple[Request, list[FoundCase]] | None = None
 
 
 def _start_worker(request: Request) -> None:
+    """Ctrl-C is the parent's affair; a worker ends when the parent does, however that ended."""
     global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _be_quiet()
     _worker = request, find_cases(request.set_name, request.source, request.mapping)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _prepare_number(number: int) -> PreparedCase:

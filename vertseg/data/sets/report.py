@@ -70,6 +70,7 @@ class Report:
                 "errors": counts["error"],
                 "warnings": counts["warning"],
                 "parts": {part: self._part(part) for part in PARTS},
+                "annotated": dict(Counter(name for case in self.usable for name in case.annotated)),
             },
             "leak_table": [problem.plain() for problem in self.leak_table],
             "cases": [self._case(case) for case in self.cases],
@@ -107,10 +108,14 @@ def print_report(report: Report, console: "Console") -> None:
     from rich.table import Table
 
     parts = Table("part", "cases", "patients", title=f"{report.set_name}: {escape(str(report.source))}")
-    for name, counts in report.plain()["summary"]["parts"].items():
+    summary = report.plain()["summary"]
+    for name, counts in summary["parts"].items():
         parts.add_row(name, str(counts["cases"]), str(counts["patients"]))
     parts.add_row("left out", str(len(report.cases) - len(report.usable)), "")
     console.print(parts)
+    console.print(
+        "annotated: " + ", ".join(f"{name} {times}" for name, times in summary["annotated"].items())
+    )
     found = report.problems()
     if not found:
         console.print("Nothing is wrong.")

@@ -35,8 +35,8 @@ def split_patients(scans: Iterable[tuple[str, Split | None]], shares: Shares) ->
     """Part of each patient; a patient's place depends on the seed and its name, not on who else is there.
 
     A patient whom the makers put into several parts goes whole to the most held-out one. Where the makers name no
-    validation part, it is drawn from their training part. When nobody is drawn for validation though some were
-    wanted, as happens in small sets, the training patient nearest to the limit is taken.
+    validation part, it is drawn from their training part. Where the draw leaves training or validation empty though
+    a share of it was wanted, as happens in small sets, the patient nearest to the limit is moved there.
 
     Args:
         scans: patient and the makers' part of every scan.
@@ -57,10 +57,26 @@ def split_patients(scans: Iterable[tuple[str, Split | None]], shares: Shares) ->
             chosen[patient] = "validation" if held else "training"
         else:
             chosen[patient] = part
-    training = [patient for patient, part in chosen.items() if part == "training"]
-    if shares.validation > 0 and "validation" not in chosen.values() and len(training) > 1:
-        chosen[min(training, key=lambda patient: draw(patient, shares.seed))] = "validation"
+    free = [patient for patient, part in placed.items() if part is None]
+    _fill_empty(chosen, free, shares)
     return chosen
+
+
+def _fill_empty(chosen: dict[str, Split], free: list[str], shares: Shares) -> None:
+    """Move a patient into training and one into validation, where the draw left them empty against the shares."""
+
+    def limit(patient: str) -> float:
+        return draw(patient, shares.seed)
+
+    if shares.validation + shares.test < 1 and free and "training" not in chosen.values():
+        chosen[max(free, key=limit)] = "training"
+    if shares.validation > 0 and "validation" not in chosen.values():
+        training = [patient for patient, part in chosen.items() if part == "training"]
+        test = [patient for patient in free if chosen[patient] == "test"]
+        if len(training) > 1:
+            chosen[min(training, key=limit)] = "validation"
+        elif test:
+            chosen[max(test, key=limit)] = "validation"
 
 
 def draw(patient: str, seed: int) -> float:

@@ -1,0 +1,1 @@
+"""The networks for other runtimes: ONNX, OpenVINO, MONAI bundle."""

@@ -1,0 +1,109 @@
+"""The interface of an engine, and all of it that does not depend on what runs the graph."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vertseg.errors import CheckpointError
+from vertseg.nets.meta import TASKS, Meta, Task
+from vertseg.preprocess import CropSpec
+
+Arrays = dict[str, NDArray[np.float32]]
+
+OUTPUTS: Mapping[Task, tuple[str, ...]] = {
+    "locate": ("tissue", "level", "offset_mm"),
+    "examine": ("tissue", "findings", "leak_logits"),
+}
+"""Outputs of each graph in order; see `vertseg.nets.outputs`."""
+
+INPUTS: Mapping[Task, tuple[str, ...]] = {"locate": ("image",), "examine": ("image", "plan")}
+
+
+class Engine(Protocol):
+    """Runs locate and examine.
+
+    Attributes:
+        name: of the engine, such as "openvino".
+        locate_spacing_mm: spacing of the locate network's grid.
+        locate_multiple: sizes of its input are multiples of this.
+        crop: crop that the examine network takes.
+        device: name of where it runs.
+        checkpoints: task -> what its checkpoint says of itself, for the report.
+    """
+
+    name: str
+    locate_spacing_mm: float
+    locate_multiple: int
+    crop: CropSpec
+    device: str
+    checkpoints: dict[str, dict[str, object]]
+
+    def locate(self, image: NDArray[np.float32]) -> Arrays:
+        """Outputs for normalised windows (N, 1, X, Y, Z).
+
+        Returns:
+            `tissue` (N, 5, X, Y, Z) and `level` (N, 29, X, Y, Z) probabilities, `offset_mm` (N, 3, X, Y, Z).
+        """
+        ...
+
+    def examine(self, crops: NDArray[np.float32], plan: NDArray[np.float32]) -> Arrays:
+        """Outputs for crops (N, 2, X, Y, Z) and plans (N, 3).
+
+        Returns:
+            `tissue` (N, 3, X, Y, Z), `findings` (N, 4, X, Y, Z), `leak` (N, 4) and `any_leak` (N,),
+            all probabilities.
+        """
+        ...
+
+
+class GraphEngine(ABC):
+    """An engine whose graphs give `OUTPUTS`; subclasses only run them."""
+
+    name: str
+
+    def __init__(self, metas: Mapping[Task, Meta], device: str) -> None:
+        examine = metas["examine"]
+        if examine.crop_shape is None:
+            raise CheckpointError(
+                "The examine checkpoint does not say its crop shape; train or copy it again."
+            )
+        self.device = device
+        self.locate_spacing_mm = float(metas["locate"].spacing_mm)
+        self.locate_multiple = int(2 ** (len(metas["locate"].filters) - 1))
+        self.crop = CropSpec(examine.crop_shape, float(examine.spacing_mm))
+        self.checkpoints: dict[str, dict[str, object]] = {task: _described(metas[task]) for task in TASKS}
+
+    @abstractmethod
+    def run(self, task: Task, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Outputs of a task's graph, in the order of `OUTPUTS`, for inputs in the order of `INPUTS`."""
+
+    def locate(self, image: NDArray[np.float32]) -> Arrays:
+        """Outputs for normalised windows, see `Engine.locate`."""
+        return dict(zip(OUTPUTS["locate"], self.run("locate", image), strict=True))
+
+    def examine(self, crops: NDArray[np.float32], plan: NDArray[np.float32]) -> Arrays:
+        """Outputs for crops and plans, see `Engine.examine`."""
+        tissue, findings, logits = self.run("examine", crops, plan)
+        return {"tissue": tissue, "findings": findings, **leak_probabilities(logits)}
+
+
+def leak_probabilities(logits: NDArray[np.float32]) -> Arrays:
+    """`leak` (N, 4) per route and `any_leak` (N,) = 1 - prod(1 - p), from route logits (N, 4)."""
+    # log(1 - p) = -softplus(logit), which stays exact where p is near 0 or 1.
+    spared = -np.logaddexp(0.0, logits.astype(np.float64))
+    leak = np.exp(-np.logaddexp(0.0, -logits.astype(np.float64)))
+    any_leak = -np.expm1(spared.sum(axis=-1))
+    return {"leak": leak.astype(np.float32), "any_leak": any_leak.astype(np.float32)}
+
+
+def _described(meta: Meta) -> dict[str, Any]:
+    """The part of a checkpoint's description that a report repeats."""
+    return {
+        "sha256": meta.sha256,
+        "spacing_mm": meta.spacing_mm,
+        "steps": meta.steps,
+        "trained_on": dict(meta.trained_on),
+    }
