@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.test_command import CONFIGS
+from tests.training.commands import CONFIGS
+from vertseg.data.cache import CachePlace
 from vertseg.data.cases import read_index
 from vertseg.data.crops import CaseCrops
 from vertseg.data.datamodule import MixedDataModule
@@ -85,7 +86,7 @@ def test_targets_of_a_crop_are_the_truth_in_the_crops_frame(
 ) -> None:
     """Compared with truth resampled to the crop that the phantom's own axes ask for."""
     (case,) = read_index(folder / "index.json")["training"]
-    crops, scan, lytic = CaseCrops(case, SPEC, folder / "cache"), scans["sick"], 0
+    crops, scan, lytic = CaseCrops(case, SPEC, CachePlace(folder / "cache")), scans["sick"], 0
     truth = {v.level: v for v in scan.vertebrae}
     for found in crops.vertebrae():
         sample = unpack_examine({**crops.get(found.level), "leak": UNKNOWN.leak, "plan": UNKNOWN.plan})
@@ -132,7 +133,7 @@ def test_leak_rows_reach_their_vertebra_and_crops_are_kept(folder: Path, tmp_pat
     module = MixedDataModule(_data(folder, tmp_path / "cache", str(table)), steps=1)
     module.setup()
     (case,) = read_index(folder / "index.json")["validation"]
-    levels = [v.level for v in CaseCrops(case, SPEC, tmp_path / "cache").vertebrae()]
+    levels = [v.level for v in CaseCrops(case, SPEC, CachePlace(tmp_path / "cache")).vertebrae()]
     samples = [module.validation_set[i] for i in range(len(levels))]
     own = samples.pop(levels.index(level_number("L2")))
     assert np.array_equal(own["leak"], [1, np.nan, np.nan, 0], equal_nan=True)

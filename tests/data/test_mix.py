@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.test_command import CONFIGS
+from tests.training.commands import CONFIGS
 from vertseg.data.datamodule import MixedDataModule
 from vertseg.data.provenance import learned_from
 from vertseg.data.recipes import ExamineData, LabelledSet, Loading, LocateData

@@ -6,9 +6,10 @@ import pytest
 from vertseg.data.cache import PhantomSpec, render_examine
 from vertseg.data.datamodule import MixedDataModule
 from vertseg.data.painting import LabelMap, Painter, PaintingSpec
+from vertseg.data.provenance import learned_from
 from vertseg.data.recipes import ExamineData, Loading, LocateData
 from vertseg.errors import ConfigError, InputError
-from vertseg.io.nifti import write_nifti
+from vertseg.io.nifti import file_sha256, write_nifti
 from vertseg.labels import LUMBAR, LocateClass
 from vertseg.phantom import ScanConfig, render_scan
 from vertseg.preprocess import CropSpec
@@ -99,3 +100,9 @@ def test_wrong_paintings_are_refused(label_map: Path, tmp_path: Path) -> None:
     loading = Loading(cache_dir=str(tmp_path))
     with pytest.raises(InputError, match="cannot be read"):
         MixedDataModule(ExamineData(painting=_painting(tmp_path / "none.nii.gz", 0.1), loading=loading), 1)
+
+
+def test_a_checkpoint_tells_which_maps_it_was_painted_on_by_name_and_content(label_map: Path) -> None:
+    told = learned_from(LocateData(train_seeds=(0, 2), painting=_painting(label_map, 0.5)))
+    maps = [{"map": "map.nii.gz", "sha256": file_sha256(label_map)}]
+    assert told == {"phantom_seeds": [0, 2], "painted": {"share": 0.5, "maps": maps}}

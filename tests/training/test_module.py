@@ -87,3 +87,24 @@ def test_validation_figures_are_given_over_all_and_of_each_source_where_annotate
     assert not any(
         name.startswith(("val/own/dice_body", "val/own/dice_lytic", "val/own/leak")) for name in logged
     )
+
+
+def test_a_locate_step_in_bf16_gives_losses_in_float32_near_those_of_float32() -> None:
+    torch.manual_seed(0)
+    module = LocateModule(LocateRecipe(filters=(8, 8, 8)))
+    generator = torch.manual_seed(1)
+    level = torch.randint(0, 26, (2, 16, 16, 16), generator=generator)
+    batch = {
+        "image": torch.randn(2, 1, 16, 16, 16, generator=generator), "level": level,
+        "tissue": torch.randint(0, 5, (2, 16, 16, 16), generator=generator),
+        "centres_vox": torch.full((2, 29, 3), 8.0),
+        "groups": torch.tensor([[0, 1, 2, 3, 4], [0, 1, 1, 0, 0]]),
+    }  # fmt: skip
+    full = module.losses(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        low = module.losses(batch)
+    torch.stack(list(low.values())).sum().backward()
+    assert {name: value.dtype for name, value in low.items()} == dict.fromkeys(full, torch.float32)
+    for name, value in full.items():
+        assert low[name].item() == pytest.approx(value.item(), rel=0.03), name
+    assert all(bool(torch.isfinite(p.grad).all()) for p in module.parameters() if p.grad is not None)

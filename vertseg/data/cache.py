@@ -1,7 +1,9 @@
 """Phantoms rendered once per seed and kept on disk; every write is atomic, so processes may share a cache."""
 
 import hashlib
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -107,11 +109,57 @@ def examine_arrays(
     }
 
 
-class ArrayCache:
-    """Arrays by seed, from disk or from `make`; `folder` None keeps nothing."""
+@dataclass(frozen=True)
+class CachePlace:
+    """A folder of cached arrays, and a bound on the disk that all of them together may take.
 
-    def __init__(self, folder: Path | None, key: str, make: Callable[[int], Arrays]) -> None:
-        self._folder = None if folder is None else folder / key
+    Attributes:
+        folder: holds a folder for each kind of arrays; several trainings may share it.
+        largest_gb: beyond it, the arrays that were used longest ago are thrown out; None keeps all.
+    """
+
+    folder: Path
+    largest_gb: float | None = None
+
+    def used(self, path: Path) -> None:
+        """Remember that a file was used now."""
+        if self.largest_gb is not None:
+            with suppress(OSError):
+                os.utime(path)
+
+    def trim(self, kept: Path) -> None:
+        """Throw out what was used longest ago, but for `kept`, until nine tenths of the bound hold the rest."""
+        if self.largest_gb is None:
+            return
+        found = []
+        for path in self.folder.glob("*-*/*.npz"):
+            with suppress(OSError):
+                status = path.stat()
+                found.append((status.st_mtime_ns, status.st_size, path))
+        total, bound = sum(size for _, size, _ in found), self.largest_gb * 1e9
+        if total <= bound:
+            return
+        for _, size, path in sorted(found):
+            if total <= 0.9 * bound:
+                break
+            if path != kept:
+                path.unlink(missing_ok=True)
+                total -= size
+
+
+class ArrayCache:
+    """Arrays by seed, from disk or from `make`.
+
+    Args:
+        place: where they are kept, and how much of the disk they may take; None keeps nothing.
+        key: name of their folder in there.
+        make: the arrays of a seed.
+    """
+
+    def __init__(self, place: CachePlace | None, key: str, make: Callable[[int], Arrays]) -> None:
+        self.key = key
+        self._place = place
+        self._folder = None if place is None else place.folder / key
         self._make = make
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -127,18 +175,26 @@ class ArrayCache:
 
     def get(self, seed: int) -> Arrays:
         """The arrays of a seed, rendered and stored now if they are not there."""
-        if self._folder is None:
+        if self._place is None:
             return self._make(seed)
         path = self._path(seed)
-        if not path.exists():
-            self.put(seed, self._make(seed))
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            self._place.used(path)
+        except FileNotFoundError:
+            # Absent, or thrown out by another process a moment ago.
+            arrays = self._make(seed)
+            self.put(seed, arrays)
+        return arrays
 
     def put(self, seed: int, arrays: Arrays) -> None:
         """Store the arrays of a seed; a process that reads meanwhile sees all of them or none."""
-        with atomic_path(self._path(seed)) as partial, partial.open("wb") as file:
+        path = self._path(seed)
+        with atomic_path(path) as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
+        if self._place is not None:
+            self._place.trim(path)
 
     def _path(self, seed: int) -> Path:
         if self._folder is None:

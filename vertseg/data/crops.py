@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 import vertseg.frames
 import vertseg.preprocess
 from vertseg.data import vertebrae
-from vertseg.data.cache import ArrayCache, Arrays, examine_arrays
+from vertseg.data.cache import ArrayCache, Arrays, CachePlace, examine_arrays
 from vertseg.data.cases import Case, case_labels
 from vertseg.data.vertebrae import LabelledVertebra, labelled_vertebrae
 from vertseg.io import read_labels, read_scan
@@ -43,12 +43,12 @@ class _Files:
 class CaseCrops:
     """The crops of one case; all are made and stored when the first one is asked for."""
 
-    def __init__(self, case: Case, spec: CropSpec, cache_dir: Path | None) -> None:
+    def __init__(self, case: Case, spec: CropSpec, place: CachePlace | None) -> None:
         self.case = case
         self._spec = spec
         text = repr((case.stamp(), spec, _source_digest()))
         key = f"crops-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-        self._cache = ArrayCache(cache_dir, key, self._make)
+        self._cache = ArrayCache(place, key, self._make)
         self._vertebrae: tuple[LabelledVertebra, ...] | None = None
 
     def vertebrae(self) -> tuple[LabelledVertebra, ...]:

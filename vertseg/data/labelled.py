@@ -2,10 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vertseg.data.cache import ArrayCache
+import numpy as np
+
+from vertseg.data.balance import SHOWN_ML, findings_ml, shown_odds
+from vertseg.data.cache import ArrayCache, CachePlace
 from vertseg.data.cases import Case, Part, read_case, read_index
 from vertseg.data.crops import CaseCrops
 from vertseg.data.leaks import UNKNOWN, Injection, read_leak_table
@@ -37,16 +41,17 @@ def labelled_sources(data: LocateData | ExamineData, number: int) -> dict[Part, 
         raise ConfigError(
             f"The set {own.index} has the weight {own.weight:g}; take it out of data.sets instead."
         )
-    folder = None if data.loading.cache_dir is None else Path(data.loading.cache_dir)
+    place = data.loading.place()
     parts = read_index(Path(own.index))
     if isinstance(data, LocateData):
         if own.leak_table is not None:
             raise ConfigError(f"The set {own.index} has a leak_table, which only examine learns from.")
-        return {part: _scans(own, parts[part], data.spacing_mm, folder) for part in PARTS}
+        return {part: _scans(own, parts[part], data.spacing_mm, place) for part in PARTS}
     spec = CropSpec(data.crop_shape, data.spacing_mm)
-    crops = {part: [CaseCrops(case, spec, folder) for case in cases] for part, cases in parts.items()}
+    crops = {part: [CaseCrops(case, spec, place) for case in cases] for part, cases in parts.items()}
     table = _injections(own, [crop for part in crops.values() for crop in part])
-    return {part: _crops(own, part, crops[part], table) for part in PARTS}
+    sources = {part: _crops(own, part, crops[part], table) for part in PARTS}
+    return {**sources, "training": _weighed(sources["training"], data)}
 
 
 def set_name(own: LabelledSet) -> str:
@@ -54,10 +59,10 @@ def set_name(own: LabelledSet) -> str:
     return own.name or Path(own.index).resolve().parent.name
 
 
-def _scans(own: LabelledSet, cases: tuple[Case, ...], spacing_mm: float, folder: Path | None) -> Source:
+def _scans(own: LabelledSet, cases: tuple[Case, ...], spacing_mm: float, place: CachePlace | None) -> Source:
     stamps = repr(([case.stamp() for case in cases], spacing_mm))
     key = f"cases-{hashlib.sha256(stamps.encode()).hexdigest()[:12]}"
-    cache = ArrayCache(folder, key, lambda i: read_case(cases[i], spacing_mm))
+    cache = ArrayCache(place, key, lambda i: read_case(cases[i], spacing_mm))
 
     def load(index: int) -> Mapping[Any, Any]:
         return {**cache.get(index), "groups": cases[index].groups}
@@ -78,6 +83,16 @@ def _crops(own: LabelledSet, part: Part, crops: list[CaseCrops], table: Injectio
         return {**unpack_examine(arrays), **known}
 
     return Source(set_name(own), len(places), load, own.weight)
+
+
+def _weighed(source: Source, data: ExamineData) -> Source:
+    """The source with odds by what its crops show, where the recipe asks for it; all crops are made for that."""
+    wanted = data.shown.wanted()
+    if not wanted.any():
+        return source
+    voxel_ml = data.spacing_mm**3 / 1000
+    ml = np.array([findings_ml(source.load(i), voxel_ml) for i in range(source.size)])
+    return replace(source, odds=shown_odds(ml >= SHOWN_ML, wanted))
 
 
 def _injections(own: LabelledSet, crops: list[CaseCrops]) -> Injections:

@@ -18,7 +18,7 @@ def learned_from(data: LocateData | ExamineData) -> dict[str, Any]:
     if data.phantom_weight > 0:
         seen["phantom_seeds"] = list(data.train_seeds)
         if data.painting.share > 0:
-            maps = [{"map": m.path, "sha256": _sha256(m.path)} for m in data.painting.maps]
+            maps = [{"map": Path(m.path).name, "sha256": _sha256(m.path)} for m in data.painting.maps]
             seen["painted"] = {"share": data.painting.share, "maps": maps}
         if data.sets:
             seen["phantom_weight"] = data.phantom_weight

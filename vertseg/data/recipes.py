@@ -1,10 +1,13 @@
 """Typed configuration of the data of both tasks."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from vertseg.data.cache import PhantomSpec
+from vertseg.data.balance import ShownShares
+from vertseg.data.cache import CachePlace, PhantomSpec
 from vertseg.data.painting import PaintingSpec
 from vertseg.data.transforms import ExamineAugmentation, LocateAugmentation
+from vertseg.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -15,11 +18,23 @@ class Loading:
         batch_size: samples a batch.
         workers: loading processes; 0 loads in the training process, best on few cores.
         cache_dir: where rendered phantoms and prepared cases are kept; null keeps none.
+        cache_gb: most of the disk that they may take; what was used longest ago makes room. Null sets no bound.
     """
 
     batch_size: int = 1
     workers: int = 0
     cache_dir: str | None = ".cache"
+    cache_gb: float | None = None
+
+    def place(self) -> CachePlace | None:
+        """Where arrays are kept.
+
+        Raises:
+            ConfigError: the bound holds nothing.
+        """
+        if self.cache_gb is not None and self.cache_gb <= 0:
+            raise ConfigError("data.loading.cache_gb is more than 0, or null for no bound.")
+        return None if self.cache_dir is None else CachePlace(Path(self.cache_dir), self.cache_gb)
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,7 @@ class ExamineData:
         validation_seeds: phantoms that are validated on; the ranges must not overlap.
         phantom_weight: how often a phantom is drawn, relative to the sets' weights; 0 takes none.
         sets: labelled sets.
+        shown: how much of the training shows each finding at least, in every source that annotates it.
     """
 
     spacing_mm: float = 1.5
@@ -82,3 +98,4 @@ class ExamineData:
     loading: Loading = field(default_factory=Loading)
     phantom_weight: float = 1.0
     sets: tuple[LabelledSet, ...] = ()
+    shown: ShownShares = field(default_factory=ShownShares)

@@ -23,6 +23,8 @@ class ExamineModule(NetworkModule):
         net = build_network(NetSpec("examine", recipe.filters))
         assert isinstance(net, ExamineNet)
         self.net: ExamineNet = net
+        if recipe.run.compile:
+            net.unet.compile()
         own = recipe.weights
         self.half_heads = HalfHeads(net) if own.tissue_half > 0 or own.findings_half > 0 else None
 

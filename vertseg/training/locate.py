@@ -24,6 +24,8 @@ class LocateModule(NetworkModule):
         net = build_network(NetSpec("locate", recipe.filters))
         assert isinstance(net, LocateNet)
         self.net: LocateNet = net
+        if recipe.run.compile:
+            net.unet.compile()
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Weighted terms: tissue at full and half resolution, level and offset at half resolution."""

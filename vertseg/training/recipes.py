@@ -41,6 +41,7 @@ class Run:
         strategy: "auto" is "ddp" for more than one process.
         threads: CPU threads of torch; 0 leaves torch's choice.
         precision: "auto" is bf16-mixed on CUDA and 32-true on a CPU.
+        compile: let torch.compile make kernels of the U-Net; worth its first minutes on long runs on a GPU.
         log_every: steps between rows of the log.
         validate_every: steps between validations.
         export_every: steps between exported checkpoints and resume files.
@@ -57,6 +58,7 @@ class Run:
     num_nodes: int | Literal["auto"] = "auto"
     strategy: Literal["auto", "ddp", "ddp_find_unused_parameters_true"] = "auto"
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    compile: bool = False
     log_every: int = 20
     validate_every: int = 400
     export_every: int = 200
