@@ -47,7 +47,7 @@ class Engines:
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch) -> Engines:
     opener = Engines()
-    monkeypatch.setattr(run, "TorchEngine", opener)
+    monkeypatch.setattr(run, "open_engine", opener)
     return opener
 
 
@@ -99,7 +99,7 @@ def finished(index: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     """Folder of an evaluation of the test part, and the engines that it opened."""
     output, opener = tmp_path_factory.mktemp("finished"), Engines()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "TorchEngine", opener)
+        patch.setattr(run, "open_engine", opener)
         assert evaluate(index, output) == 0
     return output, opener
 
