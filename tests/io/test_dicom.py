@@ -151,6 +151,17 @@ def test_several_series_are_listed_and_one_is_chosen(tmp_path, small_scan) -> No
         io.read_scan(tmp_path / "study", series="4")
 
 
+def test_named_files_are_read_without_a_look_at_the_others(tmp_path, small_scan) -> None:
+    scan = small_scan()
+    folder = scan.write_dicom(tmp_path / "series")
+    named = sorted(folder.iterdir())
+    scan.write_dicom(folder, series=3)
+    (folder / "damaged.dcm").write_bytes(bytes(128) + b"DICM" + b"\x02\x00\x00\x00UL")
+    assert_same_scan(
+        io.read_scan(folder, files=named), io.read_scan(scan.write_nifti(tmp_path / "scan.nii.gz"))
+    )
+
+
 def test_two_series_of_one_name_need_the_uid(tmp_path, small_scan) -> None:
     for series in (2, 3):
         small_scan().write_dicom(tmp_path / "study", series=series, SeriesDescription="Spine")

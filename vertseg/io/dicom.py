@@ -6,7 +6,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,9 @@ _UNDECODABLE: Final = (
 )  # fmt: skip
 
 
-def read_dicom(place: Path, series: str | None = None) -> tuple[Volume, str, dict[str, str]]:
+def read_dicom(
+    place: Path, series: str | None = None, files: Sequence[Path] | None = None
+) -> tuple[Volume, str, dict[str, str]]:
     """One CT series as a volume (index column, row, slice; float32 HU), its hash and its description.
 
     Slices are sorted by geometry. A constant gantry tilt gives a sheared affine. Uneven distances are
@@ -36,12 +38,13 @@ def read_dicom(place: Path, series: str | None = None) -> tuple[Volume, str, dic
     Args:
         place: folder (searched through all its folders), file or zip.
         series: SeriesInstanceUID, series number or description.
+        files: those of a folder, where they are known already; None searches it.
 
     Raises:
         InputError: no CT, several series and none chosen, slices missing or not parallel, damaged files.
     """
-    with _files(place) as files:
-        chosen = choose_series(find_series(files), series, place)
+    with _files(place) if files is None else nullcontext(files) as candidates:
+        chosen = choose_series(find_series(candidates), series, place)
         name = f"'{place}' (series {chosen.number or chosen.uid})"
         pixels = _Pixels(name)
         frames = _without_copies(chosen.frames, pixels, name)
