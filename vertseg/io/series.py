@@ -99,7 +99,7 @@ def choose_series(candidates: list[Series], wanted: str | None, place: Path) -> 
             f"'{place}' holds no DICOM image; give the folder with the CT's slices, or a .nii.gz."
         )
     if wanted is not None:
-        named = [s for s in candidates if _is_named(s, wanted)]
+        named = [s for s in candidates if is_named(s, wanted)]
         if not named:
             raise InputError(f"'{place}' has no series '{wanted}'; it holds {_listing(candidates)}.")
         if len(named) > 1:
@@ -120,7 +120,8 @@ def choose_series(candidates: list[Series], wanted: str | None, place: Path) -> 
     return volumes[0]
 
 
-def _is_named(series: Series, wanted: str) -> bool:
+def is_named(series: Series, wanted: str) -> bool:
+    """Whether `wanted` is the series' UID, number or, in any case, description."""
     name = series.description.get("series_description", "")
     return wanted in (series.uid, series.number) or (name != "" and wanted.casefold() == name.casefold())
 
