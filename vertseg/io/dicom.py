@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.errors import BytesLengthException
 
 from vertseg.errors import InputError
 from vertseg.io.series import Frame, choose_series, find_series
@@ -23,7 +24,8 @@ from vertseg.volume import Volume
 _AIR_HU: Final = -1024.0
 _HIGHEST_HU: Final = 3071.0
 _UNDECODABLE: Final = (
-    AttributeError, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError, struct.error,
+    AttributeError, BytesLengthException, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, TypeError,
+    ValueError, struct.error,
 )  # fmt: skip
 
 

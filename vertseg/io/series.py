@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from vertseg.errors import InputError
@@ -31,7 +31,8 @@ _TAGS: Final = [
 ]  # fmt: skip
 _CT_CLASSES: Final = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 _UNREADABLE: Final = (
-    EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError, struct.error,
+    BytesLengthException, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError,
+    struct.error,
 )  # fmt: skip
 # The first element of a file without the 128-byte preamble: group 0002 or 0008, little endian.
 _BARE_STARTS: Final = (b"\x02\x00", b"\x08\x00")
