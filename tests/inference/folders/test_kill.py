@@ -161,7 +161,8 @@ def test_killed_again_and_again_at_any_time(scans: Path, put: Callable[..., Path
         if len(now) == 8:
             break
     last = started(command)
-    assert last.communicate(timeout=900) == ("", "") and last.returncode == 0
+    shown, said = last.communicate(timeout=900)
+    assert (last.returncode, shown) == (0, "") and "bad" not in said and "Traceback" not in said
     assert_whole(output)
     now = {p: p.stat().st_mtime_ns for p in output.rglob(RECORD)}
     assert finished.items() <= now.items() and len(now) == 8

@@ -38,8 +38,18 @@ def one_ahead(job: Job, gpu: str | None, talk: Connection, life: Connection) -> 
         if scan.name.startswith("killer"):
             os.kill(os.getpid(), signal.SIGKILL)
         talk.send(Outcome(scan.name, "done", sentence=f"{job.options.threads} threads, gpu {gpu}"))
+        if scan.name == "leaver":
+            os.kill(os.getpid(), signal.SIGKILL)
         if ahead is None:
             ahead = talk.recv()
+
+
+def one_only(job: Job, gpu: str | None, talk: Connection, life: Connection) -> None:
+    """A worker that takes a single scan, so that each has one."""
+    scan = _asked(talk)
+    assert scan is not None
+    talk.send(Outcome(scan.name, "done", sentence=f"{job.options.threads} threads, gpu {gpu}"))
+    life.poll(None)
 
 
 def _asked(talk: Connection, patience_s: float | None = None) -> FoundScan | None:
@@ -64,12 +74,18 @@ def test_a_scan_that_ends_its_process_twice_is_bad_and_no_other_is(monkeypatch: 
     assert {o.sentence for o in outcomes if o.kind == "done"} == {"2 threads, gpu None"}
 
 
+def test_a_process_that_ends_between_two_scans_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = run(one_ahead, scans("leaver"), monkeypatch, number=1)
+    outcomes += run(one_ahead, scans("leaver", "a", "b"), monkeypatch, number=1)
+    assert [(o.name, o.kind) for o in outcomes] == [(n, "done") for n in ("leaver", "leaver", "b", "a")]
+
+
 def test_each_process_has_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "visible_gpus", lambda: ["3", "5"])
-    monkeypatch.setattr(workers, "_work", one_ahead)
-    job = Job(Path("out"), PredictOptions(threads=1), {})
-    outcomes = list(workers.run_in_processes(scans(*"abcdefgh"), job, 2))
-    assert {o.sentence for o in outcomes} == {"1 threads, gpu 3", "1 threads, gpu 5"}
+    monkeypatch.setattr(workers, "_work", one_only)
+    job = Job(Path("out"), PredictOptions(threads=3), {})
+    outcomes = list(workers.run_in_processes(scans(*"abc"), job, 3))
+    assert sorted(o.sentence for o in outcomes) == [f"1 threads, gpu {g}" for g in ("3", "3", "5")]
 
 
 def test_an_engine_that_cannot_be_opened_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ class _Worker:
     life: Connection
     held: list[FoundScan] = field(default_factory=list)
     waits: bool = False
+    is_new: bool = True
 
 
 def run_in_processes(scans: Sequence[FoundScan], job: Job, workers: int) -> Iterator[Outcome]:
@@ -119,7 +120,7 @@ class _Crew:
         worker.talk.close()
         worker.life.close()
         self._workers.remove(worker)
-        if not worker.held:
+        if worker.is_new:
             raise DeviceError(
                 f"A worker ended before it had a scan (exit status {worker.process.exitcode}), as when memory runs out; "
                 "run the same command again with fewer --workers."
@@ -146,7 +147,7 @@ class _Crew:
                 continue
             scan = self._todo.popleft()
             worker.held.append(scan)
-            worker.waits = False
+            worker.waits = worker.is_new = False
             try:
                 worker.talk.send(scan)
             except ConnectionError:
