@@ -118,6 +118,12 @@ def test_notes_added_later_change_nothing(result: Path, scan: FoundScan, weights
     assert finished(result, key) == FOUND
 
 
+def test_half_a_record_of_a_killed_run_goes(result: Path, scan: FoundScan, weights: Path) -> None:
+    (result / f".partial-0123abcd-{RECORD}").write_text("{")
+    record_finished(result, scan, FOUND, result_key(PredictOptions(checkpoint_dir=weights)))
+    assert {p.name for p in result.iterdir()} == {"levels.nii.gz", "vertebrae.csv", "report.json", RECORD}
+
+
 def test_the_state_changes_with_every_touch_of_a_file(tmp_path: Path) -> None:
     files = tuple(tmp_path / "series" / name for name in ("a", "b"))
     (tmp_path / "series").mkdir()

@@ -111,10 +111,14 @@ def finished(folder: Path, key: Key) -> Finished | None:
 def record_finished(folder: Path, scan: FoundScan, found: Finished, key: Key) -> None:
     """Write the record of a scan whose outputs are all in `folder`; it appears whole or not at all.
 
+    What a run that was killed while it wrote one left is removed.
+
     Raises:
         OutputError: the file system refused.
     """
     try:
+        for left in folder.glob(f".partial-*-{RECORD}"):
+            left.unlink(missing_ok=True)
         outputs = {
             p.name: p.stat().st_size
             for p in sorted(folder.iterdir())
