@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.errors import CheckpointError, DeviceError
+from vertseg.inference.leak_risk import LeakRule, leak_risk
 from vertseg.inference.options import Device
 from vertseg.preprocess import CropSpec
 
@@ -42,8 +43,8 @@ class Engine(Protocol):
         """Outputs for crops (N, 2, X, Y, Z) and plans (N, 3).
 
         Returns:
-            `tissue` (N, 3, X, Y, Z), `findings` (N, 4, X, Y, Z), `leak` (N, 4) and `any_leak` (N,),
-            all probabilities.
+            `tissue` (N, 3, X, Y, Z) and `findings` (N, 4, X, Y, Z) probabilities, and what
+            `leak_risk.leak_risk` gives: `leak` (N, 4), `any_leak`, `leak_confidence`, `leak_abstained` (N,).
         """
         ...
 
@@ -103,6 +104,7 @@ class TorchEngine:
             self._nets[task] = net.to(self.device).eval()
             metas[task] = meta
             self.checkpoints[task] = _described(meta)
+        self._leak_rule = LeakRule.of(metas["examine"].leak)
         self.locate_spacing_mm = float(metas["locate"].spacing_mm)
         self.locate_multiple = int(self._nets["locate"].spec.multiple)
         shape = metas["examine"].crop_shape
@@ -130,16 +132,13 @@ class TorchEngine:
         """Outputs for crops and plans, see `Engine.examine`."""
         import torch
 
-        from vertseg.nets.leak_head import any_leak
-
         with torch.inference_mode():
             x, p = torch.from_numpy(crops).to(self.device), torch.from_numpy(plan).to(self.device)
             out = self._nets["examine"](x, p)
             return {
                 "tissue": out["tissue"].softmax(1).cpu().numpy(),
                 "findings": out["findings"].sigmoid().cpu().numpy(),
-                "leak": out["leak"].sigmoid().cpu().numpy(),
-                "any_leak": any_leak(out["leak"]).cpu().numpy(),
+                **leak_risk(out["leak"].cpu().numpy(), out["leak_oddness"].cpu().numpy(), self._leak_rule),
             }
 
 

@@ -40,6 +40,8 @@ class Meta:
         normalisation: name of the intensity mapping (`preprocess.NORMALISATION`).
         label_scheme: numbering of levels.
         sha256: digest of the weights file.
+        leak: of the examine network's leak head, what it was fitted to, its figures and the "rule" by which its
+            logits become risks (`inference.leak_risk.LeakRule`); empty where the head is untrained or not calibrated.
     """
 
     task: Task
@@ -53,6 +55,7 @@ class Meta:
     normalisation: str = NORMALISATION
     label_scheme: str = LABEL_SCHEME
     sha256: str = ""
+    leak: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the format."""
@@ -142,6 +145,20 @@ def _meta_from(content: dict[str, Any], beside: Path) -> Meta:
     return meta
 
 
+def load_weights(net: LocateNet | ExamineNet, state: Mapping[str, Tensor]) -> None:
+    """Put weights into a network; those of a leak head of another build are left out, which leaves it untrained.
+
+    Raises:
+        RuntimeError: other weights do not fit.
+    """
+    own = net.state_dict()
+    leak = {name for name in own if name.startswith("leak.")}
+    given = {name for name in state if name.startswith("leak.")}
+    alike = leak == given and all(own[name].shape == state[name].shape for name in leak)
+    kept = {name: tensor for name, tensor in state.items() if alike or name not in given}
+    net.load_state_dict(kept if alike else {**kept, **{name: own[name] for name in leak}})
+
+
 def load_checkpoint(path: Path) -> tuple[LocateNet | ExamineNet, Meta]:
     """The network in evaluation mode with its weights, on the CPU, and its description.
 
@@ -160,7 +177,7 @@ def load_checkpoint(path: Path) -> tuple[LocateNet | ExamineNet, Meta]:
         )
     net = build_network(NetSpec(meta.task, meta.filters))
     try:
-        net.load_state_dict(load_tensors(content))
+        load_weights(net, load_tensors(content))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path} does not fit this vertseg's {meta.task} network ({reason}).") from None
