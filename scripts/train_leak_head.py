@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--steps", type=int, default=LeakFit.steps)
     parser.add_argument("--weight-decay", type=float, default=LeakFit.weight_decay)
+    parser.add_argument("--bootstrap", type=int, default=200, help="samples of the intervals")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     return parser
 
@@ -103,7 +104,7 @@ def main() -> int:
         fit = LeakFit(steps=arguments.steps, weight_decay=arguments.weight_decay)
         losses = fit_leak_head(net.leak, data, fit)
         scores = LeakScores.of(net.leak, validation, draws, np.random.default_rng(0))
-        figures = leak_figures(scores, np.random.default_rng(1))
+        figures = leak_figures(scores, np.random.default_rng(1), arguments.bootstrap)
         leak = {
             "rule": dataclasses.asdict(fit_rule(scores)),
             "trained_on": {
