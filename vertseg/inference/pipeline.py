@@ -132,6 +132,8 @@ def _found(composed: Composed, index: int, crop: Examined) -> VertebraFindings:
         cut_by_field=vertebra.cut_by_field,
         measures=measure(tissue, masks, centre, vertebra.axes),
         leak=crop.leak,
+        leak_confidence=crop.leak_confidence,
+        leak_abstained=crop.leak_abstained,
         inferred=vertebra.inferred,
     )
 
