@@ -177,6 +177,22 @@ def test_a_false_sacrum_beside_the_upper_spine_takes_no_vertebra_away() -> None:
     assert column.sacrum is None
 
 
+def test_a_larger_false_sacrum_high_up_does_not_hide_the_true_one() -> None:
+    spine = draw_spine(LUMBAR, sacrum=True)
+    located = perfect(spine)
+    true = spine.tissue == LocateClass.SACRUM
+    points = spine.grid.world(np.moveaxis(np.indices(spine.grid.shape), 0, -1))
+    beside = np.abs(points - spine.centres_mm[level_number("T12")] - [62.0, 0.0, 0.0])
+    block = (beside < [20.0, 60.0, 66.0]).all(axis=-1) & (located.vertebra < 0.5) & ~true
+    assert block.sum() > true.sum()
+    located.tissue[:, block] = 0
+    located.tissue[LocateClass.SACRUM, block] = 0.9
+    column = read_column(located)
+    assert names(column) == LUMBAR.split()
+    assert column.sacrum is not None
+    assert np.array_equal(column.sacrum.array, true)
+
+
 def test_a_vertebra_cut_by_the_field_is_kept_with_lower_confidence() -> None:
     whole = read_column(perfect(draw_spine(LUMBAR, sacrum=True)))
     spine = draw_spine(LUMBAR, sacrum=True, lesser_field_mm=50.0)

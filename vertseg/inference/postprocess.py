@@ -51,19 +51,22 @@ def read_column(located: Located) -> Column:
 
 
 def _sacrum_mask(located: Located) -> NDArray[np.bool_] | None:
-    """The largest piece of sacrum, None where it is too small to be one or most of the spine lies below it."""
+    """The largest piece of sacrum that can be one; None where each is too small or has most of the spine below it."""
     mask = located.tissue.argmax(axis=0) == LocateClass.SACRUM
     if not mask.any():
         return None
-    largest = cc3d.largest_k(mask, k=1, connectivity=26).astype(bool)
-    if largest.sum() * located.grid.voxel_volume_mm3 / 1000.0 < _MIN_SACRUM_ML:
-        return None
-    # A shoulder blade taken for a sacrum would make all the spine below it disappear.
-    height = np.median(located.grid.world(np.argwhere(largest))[:, 2])
+    pieces, n = cc3d.connected_components(mask, connectivity=26, return_N=True)
+    sizes = np.bincount(pieces.ravel(), minlength=n + 1)
+    sizes[0] = 0
+    large = np.flatnonzero(sizes * located.grid.voxel_volume_mm3 / 1000.0 >= _MIN_SACRUM_ML)
     spine = located.grid.world(np.argwhere(located.vertebra > _SPINE))[:, 2]
-    if len(spine) and np.mean(spine < height) > _MOST_BELOW:
-        return None
-    return np.asarray(largest)
+    for number in large[np.argsort(-sizes[large], kind="stable")]:
+        piece = pieces == number
+        # A shoulder blade taken for a sacrum would make all the spine below it disappear.
+        height = np.median(located.grid.world(np.argwhere(piece))[:, 2])
+        if not len(spine) or np.mean(spine < height) <= _MOST_BELOW:
+            return np.asarray(piece)
+    return None
 
 
 def _joined(
