@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from vertseg.frames import column_axes, forward
 from vertseg.inference.column import CUT_FACTOR, Labelled, SacrumSeen, chain, label
+from vertseg.inference.evidence import ribs_ml
 from vertseg.inference.findings import Vertebra
 from vertseg.inference.gaps import fill_gaps
 from vertseg.inference.instances import Instance, find_instances, make_instance
@@ -41,7 +42,7 @@ def read_column(located: Located) -> Column:
     sacrum = SacrumSeen(located.grid.world(np.argwhere(sacrum_mask))) if sacrum_mask is not None else None
     instances = chain(split_merged(find_instances(located), located), sacrum)
     if instances:
-        labelled = label(instances, sacrum)
+        labelled = label(instances, sacrum, ribs_ml(instances, located))
         instances, labelled, fallen = _joined(instances, labelled, located)
         for instance in fallen if instances else []:
             sacrum_mask = np.zeros(located.grid.shape, dtype=bool) if sacrum_mask is None else sacrum_mask
