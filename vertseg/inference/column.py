@@ -22,6 +22,8 @@ _ATLAS_SHARE, _MIN_ATLAS_ML = 0.25, 3.0
 """The atlas has no body to speak of: what looks like one is judged by its whole volume."""
 _STEEP_DEG, _TOO_STEEP_DEG = 50.0, 72.0
 _KINK_DEG = 55.0
+_FAR_SHARE, _FAR_KINK_DEG = 1.7, 28.0
+"""Where vertebrae were missed, the column bends less from one step to the next than such a long step could."""
 _NEAREST_SHARE = 0.35
 _ANOMALY_COST = 3.0
 _SKIP_COST = 1.0
@@ -34,6 +36,8 @@ _REPEAT_SHARE = 0.6
 _DISC_MM = 20.0
 _MOST_END_COST = 6.0
 """What was taken for a sacrum may be none, so that it never outweighs all vertebrae together."""
+_MOST_FALLEN_COST = 3.0
+"""What follows far below the last vertebra is no vertebra, wherever it lies."""
 _FALLEN_COST = 0.5
 _FALLEN_UNUSUAL_COST = 2.0
 
@@ -82,9 +86,15 @@ def _straight_part(path: list[Instance]) -> list[Instance]:
     if len(path) < 3:
         return path
     steps = np.diff([c.centre_mm for c in path], axis=0)
-    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+    lengths = np.linalg.norm(steps, axis=1, keepdims=True)
+    steps /= lengths
     turns_deg = np.degrees(np.arccos(np.clip((steps[:-1] * steps[1:]).sum(axis=1), -1, 1)))
-    ends = [0, *(np.flatnonzero(turns_deg > _KINK_DEG) + 2).tolist(), len(path)]
+    spacings = np.array([expected(SPACING_MM, a.level + b.level) for a, b in pairwise(path)])
+    far = lengths[:, 0] > _FAR_SHARE * spacings
+    most_deg = np.where(far[:-1] | far[1:], _FAR_KINK_DEG, _KINK_DEG)
+    # The far side of a long step goes, be it at the upper or the lower end.
+    after = np.where(far[:-1] & ~far[1:], 1, 2)
+    ends = [0, *(np.arange(len(after)) + after)[turns_deg > most_deg].tolist(), len(path)]
     parts = [path[a:b] for a, b in pairwise(ends)]
     return max(parts, key=lambda part: sum(_worth(c) for c in part))
 
@@ -169,7 +179,8 @@ def _log_steps(ratio: float, states: list[int]) -> NDArray[np.float64]:
     costs = np.array([[step_cost(a, b, ratio) for b in states] for a in states])
     # What looks like a vertebra is seldom sacrum, and more seldom still just where L5 is absent as well.
     usual = [n in (_L5, _L6, SACRUM) for n in states]
-    costs[:, states.index(SACRUM)] += np.where(usual, _FALLEN_COST, _FALLEN_UNUSUAL_COST)
+    fallen = np.minimum(costs[:, states.index(SACRUM)], _MOST_FALLEN_COST)
+    costs[:, states.index(SACRUM)] = fallen + np.where(usual, _FALLEN_COST, _FALLEN_UNUSUAL_COST)
     return -costs
 
 

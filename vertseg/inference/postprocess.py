@@ -22,6 +22,8 @@ _MIN_SACRUM_ML = 8.0
 _SPINE = 0.5
 _MOST_BELOW = 0.3
 """Share of the vertebrae's voxels below what was taken for a sacrum, from which on it is none."""
+_FEW = 2
+_LEAST_PROBABILITY_OF_FEW = 0.25
 _MARKER_MARGIN_VOX = 2
 
 
@@ -41,8 +43,11 @@ def read_column(located: Located) -> Column:
     sacrum_mask = _sacrum_mask(located)
     sacrum = SacrumSeen(located.grid.world(np.argwhere(sacrum_mask))) if sacrum_mask is not None else None
     instances = chain(split_merged(find_instances(located), located), sacrum)
+    labelled = label(instances, sacrum, ribs_ml(instances, located)) if instances else Labelled([], [])
+    # A lump of skull or hip looks like every level a little; a lone vertebra looks like its own.
+    if len(instances) <= _FEW and max(labelled.probabilities, default=0.0) < _LEAST_PROBABILITY_OF_FEW:
+        instances = []
     if instances:
-        labelled = label(instances, sacrum, ribs_ml(instances, located))
         instances, labelled, fallen = _joined(instances, labelled, located)
         for instance in fallen if instances else []:
             sacrum_mask = np.zeros(located.grid.shape, dtype=bool) if sacrum_mask is None else sacrum_mask
