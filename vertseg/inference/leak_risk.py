@@ -63,7 +63,8 @@ class LeakRule:
 
 def calibrated(logits: ArrayLike, rule: LeakRule) -> Array:
     """Logits (N, 4) whose sigmoid is the risk."""
-    return np.asarray(np.asarray(logits, np.float64) * np.array(rule.slope) + np.array(rule.shift))
+    scaled: Array = np.asarray(logits, np.float64) * np.array(rule.slope) + np.array(rule.shift)
+    return scaled
 
 
 def sigmoid(logits: ArrayLike) -> Array:

@@ -72,7 +72,7 @@ class LeakFit:
 
     steps: int = 400
     learning_rate: float = 3e-3
-    weight_decay: float = 0.3
+    weight_decay: float = 3.0
     unknown: float = 0.2
     volumes: int = 2
     seed: int = 1
