@@ -97,6 +97,30 @@ def strata_table(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def leak_part(result: Mapping[str, Any] | None) -> list[str]:
+    """The leak head's figures on vertebrae it was not fitted to."""
+    if result is None:
+        return []
+    figures, trained = result["figures"], result["trained_on"]
+    lines = [
+        "## Leak risk (`checkpoints/evaluation/leak_head.json`)",
+        "",
+        f"Fitted alone, on {trained['injections']} simulated injections of {trained['vertebrae']} phantom vertebrae; "
+        f"figures from {figures['vertebrae']} others. The ceiling is what a perfect predictor reaches where the "
+        "simulator is asked again with what a CT cannot show redrawn.",
+        "",
+        "| | AUROC | 95 % interval | ceiling | ECE | Brier |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, own in figures["outcomes"].items():
+        low, high = own["interval"]
+        lines.append(
+            f"| {name} | {own['auroc']:.3f} | {low:.3f} to {high:.3f} | {own['ceiling']['auroc']:.3f} | "
+            f"{own['ece_after']:.3f} | {own['brier_after']:.3f} |"
+        )
+    return [*lines, ""]
+
+
 def _with(estimate: Mapping[str, Any]) -> str:
     if estimate["value"] is None:
         return "-"
@@ -169,6 +193,7 @@ def card() -> str:
         "",
         *strata_table(phantoms),
         "",
+        *leak_part(read(EVALUATION / "leak_head.json")),
         "## A real CT (`checkpoints/evaluation/real_lumbar.json`)",
         "",
         *real_lines(real, read(EVALUATION / "real_lumbar_variants.json")),
