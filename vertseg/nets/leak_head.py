@@ -111,7 +111,8 @@ class LeakHead(nn.Module):
         61:611-22); it is to be compared with the limit in the checkpoint's JSON.
         """
         centred = (features - self.get_buffer("centre")) / self.get_buffer("width")
-        along = centred @ self.get_buffer("odd_axes").T
+        # A linear map, not a product with a transpose, which an exporter folds into a constant of its own.
+        along = F.linear(centred, self.get_buffer("odd_axes"))
         square = (centred**2).sum(1) - (along**2).sum(1)
         weighed = (along**2 * self.get_buffer("odd_gain")).sum(1) + square * self.get_buffer("odd_rest")
         return torch.sqrt(weighed.clamp_min(0.0) / features.shape[1])
