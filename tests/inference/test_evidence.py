@@ -109,6 +109,21 @@ def test_an_atlas_without_a_body_is_kept() -> None:
     assert [v.name for v in read_column(located).vertebrae] == ["C1", "C2", "C3", "C4", "C5"]
 
 
+def test_a_vertebra_of_the_neck_that_looks_lumbar_is_not_too_small_to_be_one() -> None:
+    names = ["C2", "C3", "C4", "C5", "C6", "C7"]
+    spine = draw_spine(" ".join(names))
+    located = perfect(spine)
+    here = spine.level == level_number("C4")
+    body = here & (spine.tissue == LocateClass.BODY)
+    gone = tuple(np.argwhere(body)[120:].T)
+    located.tissue[:, *gone] = 0
+    located.tissue[LocateClass.BACKGROUND][gone] = 1
+    located.level[:, here] = 0
+    located.level[level_number("L1"), here] = 1
+    found = [v for v in read_column(located).vertebrae if not v.inferred]
+    assert [v.name for v in found] == names
+
+
 def test_levels_of_a_large_patient_are_not_taken_for_gaps() -> None:
     spine = draw_spine(LUMBAR)
     located = perfect(spine)

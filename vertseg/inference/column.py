@@ -20,6 +20,8 @@ _MIN_ARCH_ML = 1.5
 """A vertebra at the field's edge may show only its arch; with less than this it is not named."""
 _ATLAS_SHARE, _MIN_ATLAS_ML = 0.25, 3.0
 """The atlas has no body to speak of: what looks like one is judged by its whole volume."""
+_CERTAIN, _MIN_CERTAIN_BODY_ML = 0.9, 2.5
+"""What is surely vertebra may be as small as in the neck, whatever level it looks like."""
 _STEEP_DEG, _TOO_STEEP_DEG = 50.0, 72.0
 _KINK_DEG = 55.0
 _FAR_SHARE, _FAR_KINK_DEG = 1.7, 28.0
@@ -103,6 +105,8 @@ def _is_large_enough(c: Instance) -> bool:
     if c.cut and c.volume_ml >= _MIN_ARCH_ML:
         return True
     if c.level[_C1] >= _ATLAS_SHARE and c.volume_ml >= _MIN_ATLAS_ML:
+        return True
+    if c.certainty >= _CERTAIN and c.body_ml >= _MIN_CERTAIN_BODY_ML:
         return True
     share = _MIN_BODY_SHARE_CUT if c.cut else _MIN_BODY_SHARE
     return c.body_ml > 0 and c.body_ml >= share * expected(BODY_ML, c.level)
