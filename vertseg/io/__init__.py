@@ -18,7 +18,7 @@ class Scan:
     """A CT as it was read.
 
     Attributes:
-        volume: float32 HU, reordered to RAS+ without interpolation.
+        volume: HU, reordered to RAS+ without interpolation; float32, or int16 where it was read `as_stored`.
         source: the grid as it was stored, to which `vertseg.volume.restore` takes results back.
         path: the file or folder.
         sha256: of the file's bytes; of a DICOM series, of its files' sorted hashes, wherever they lie.
@@ -32,13 +32,14 @@ class Scan:
     description: dict[str, str]
 
 
-def read_scan(path: str | os.PathLike[str], series: str | None = None) -> Scan:
+def read_scan(path: str | os.PathLike[str], series: str | None = None, as_stored: bool = False) -> Scan:
     """Read a CT from a NIfTI file, a DICOM folder, a DICOM file or a zip of DICOM files.
 
     Args:
         path: the file or folder.
         series: which DICOM series, by its SeriesInstanceUID, number or description; needed where there are
             several CT series.
+        as_stored: keep int16 HU and the voxels' order in memory (a view), which saves copies of large scans.
 
     Raises:
         InputError: it cannot be read, is no CT, or holds several series; the sentence says what to do.
@@ -51,10 +52,10 @@ def read_scan(path: str | os.PathLike[str], series: str | None = None) -> Scan:
     elif series is not None:
         raise InputError(f"'{place}' is not DICOM, so it has no series '{series}' to choose.")
     else:
-        volume, description = read_nifti(place)
+        volume, description = read_nifti(place, as_stored)
         sha256 = file_sha256(place)
     check_ct(volume, place)
-    return Scan(volume.oriented("RAS"), volume.grid, place, sha256, description)
+    return Scan(volume.oriented("RAS", copy=not as_stored), volume.grid, place, sha256, description)
 
 
 def read_labels(path: str | os.PathLike[str]) -> Volume:
