@@ -79,8 +79,9 @@ def _parser() -> argparse.ArgumentParser:
 def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `vertseg predict`, shared with `scripts/infer.py`."""
     parser.add_argument(
-        "scans", nargs="+", type=Path, metavar="SCAN", help="NIfTI file, DICOM folder, file or zip"
-    )
+        "scans", nargs="+", type=Path, metavar="SCAN",
+        help="NIfTI file, DICOM folder, file or zip; or one folder of many of them",
+    )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR",
         help="folder for the results; with several scans one folder each in it",
@@ -98,8 +99,20 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--viscosity", metavar="V", help="low, medium or high, for the leak risk")
     parser.add_argument("--approach", metavar="A", help="unipedicular or bipedicular, for the leak risk")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads, of all workers together")
     parser.add_argument("--quiet", action="store_true", help="no progress bars and no table")
+    many = parser.add_argument_group(
+        "a folder of scans",
+        "The results of each scan lie in DIR under the scan's own path, with finished.json; what is finished is "
+        "skipped when the command is given again. summary.csv has all vertebrae.",
+    )
+    many.add_argument("--workers", type=int, metavar="N", help="processes; on several GPUs one GPU each")
+    many.add_argument("--shard", metavar="I/N", help="the I-th of N parts only, for the tasks of a job array")
+    many.add_argument(
+        "--match",
+        metavar="GLOB",
+        help="only scans whose file name, or path in the folder, is like 'ct*.nii.gz'",
+    )
 
 
 def parse_levels(text: str | None) -> tuple[int, ...] | None:

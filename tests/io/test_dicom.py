@@ -151,6 +151,17 @@ def test_several_series_are_listed_and_one_is_chosen(tmp_path, small_scan) -> No
         io.read_scan(tmp_path / "study", series="4")
 
 
+def test_named_files_are_read_without_a_look_at_the_others(tmp_path, small_scan) -> None:
+    scan = small_scan()
+    folder = scan.write_dicom(tmp_path / "series")
+    named = sorted(folder.iterdir())
+    scan.write_dicom(folder, series=3)
+    (folder / "damaged.dcm").write_bytes(bytes(128) + b"DICM" + b"\x02\x00\x00\x00UL")
+    assert_same_scan(
+        io.read_scan(folder, files=named), io.read_scan(scan.write_nifti(tmp_path / "scan.nii.gz"))
+    )
+
+
 def test_two_series_of_one_name_need_the_uid(tmp_path, small_scan) -> None:
     for series in (2, 3):
         small_scan().write_dicom(tmp_path / "study", series=series, SeriesDescription="Spine")
@@ -365,6 +376,32 @@ def test_a_slice_cut_short_is_refused_by_name(tmp_path, small_scan) -> None:
     path.write_bytes(path.read_bytes()[:-400])
     with pytest.raises(InputError, match=path.name):
         io.read_scan(folder)
+
+
+def test_a_slice_cut_anywhere_is_never_left_out(tmp_path, small_scan) -> None:
+    folder = small_scan().write_dicom(tmp_path / "series")
+    path = sorted(folder.iterdir())[3]
+    whole = path.read_bytes()
+    for length in range(142, len(whole), 29):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError):
+            io.read_scan(folder)
+
+
+def test_a_dicomdir_and_a_report_beside_the_slices_are_passed_over(tmp_path, small_scan) -> None:
+    scan = small_scan()
+    folder = scan.write_dicom(tmp_path / "series")
+    report = scan.slices(series=4, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", Modality="SR")[0]
+    for name in ("Rows", "Columns", "PixelData"):
+        delattr(report, name)
+    report.save_as(folder / "report.dcm", enforce_file_format=True)
+    directory = pydicom.Dataset()
+    directory.file_meta = pydicom.dataset.FileMetaDataset()
+    directory.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    directory.file_meta.MediaStorageSOPClassUID = pydicom.uid.MediaStorageDirectoryStorage
+    directory.file_meta.MediaStorageSOPInstanceUID = "1.2.3.77"
+    directory.save_as(folder / "DICOMDIR", enforce_file_format=True)
+    assert_same_scan(io.read_scan(folder), io.read_scan(scan.write_nifti(tmp_path / "scan.nii.gz")))
 
 
 def test_slices_of_two_sizes_are_refused(tmp_path, small_scan) -> None:

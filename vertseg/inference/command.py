@@ -11,6 +11,7 @@ from vertseg.cli import parse_levels
 from vertseg.errors import ConfigError, VertsegError
 from vertseg.inference.engines import Engine, open_engine
 from vertseg.inference.findings import Findings
+from vertseg.inference.folders.command import folder_scans, predict_folder, sharing
 from vertseg.inference.options import Plan, PredictOptions, Progress
 from vertseg.inference.pipeline import predict
 from vertseg.io import read_scan
@@ -23,17 +24,28 @@ _ENDINGS = (".nii.gz", ".nii", ".zip", ".dcm")
 def run(arguments: argparse.Namespace) -> int:
     """Predict every scan; 0, or 2 when one of several could not be used (the others are done).
 
+    A folder of several scans or series is the affair of `vertseg.inference.folders`.
+
     Raises:
         VertsegError: an option, a checkpoint or the device cannot be used, or the only scan cannot.
     """
     plan = Plan(arguments.cement_ml, arguments.viscosity, arguments.approach)
     levels = parse_levels(arguments.levels)
+    if arguments.threads is not None and arguments.threads < 1:
+        raise ConfigError(f"--threads must be at least 1, not {arguments.threads}.")
+    sharing(arguments)
+
+    def opened() -> Engine:
+        return open_engine(arguments.engine, arguments.checkpoint_dir, arguments.device, arguments.threads)
+
+    found = folder_scans(arguments)
+    if found is not None:
+        check_output(arguments.output)
+        return predict_folder(found, arguments, _options(arguments, levels, plan), opened)
     folders = output_folders(arguments.scans, arguments.output)
     for folder in folders:
         check_output(folder)
-    if arguments.threads is not None and arguments.threads < 1:
-        raise ConfigError(f"--threads must be at least 1, not {arguments.threads}.")
-    engine = open_engine(arguments.engine, arguments.checkpoint_dir, arguments.device, arguments.threads)
+    engine = opened()
     status = 0
     for scan_path, folder in zip(arguments.scans, folders, strict=True):
         try:
@@ -44,6 +56,17 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"vertseg: {error}", file=sys.stderr)
             status = 2
     return status
+
+
+def _options(arguments: argparse.Namespace, levels: tuple[int, ...] | None, plan: Plan) -> PredictOptions:
+    return PredictOptions(
+        levels=levels,
+        plan=plan,
+        device=arguments.device,
+        engine=arguments.engine,
+        checkpoint_dir=arguments.checkpoint_dir,
+        threads=arguments.threads,
+    )
 
 
 def output_folders(scans: list[Path], output: Path) -> list[Path]:

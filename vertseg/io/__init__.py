@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,7 +33,12 @@ class Scan:
     description: dict[str, str]
 
 
-def read_scan(path: str | os.PathLike[str], series: str | None = None, as_stored: bool = False) -> Scan:
+def read_scan(
+    path: str | os.PathLike[str],
+    series: str | None = None,
+    as_stored: bool = False,
+    files: Sequence[Path] | None = None,
+) -> Scan:
     """Read a CT from a NIfTI file, a DICOM folder, a DICOM file or a zip of DICOM files.
 
     Args:
@@ -40,6 +46,7 @@ def read_scan(path: str | os.PathLike[str], series: str | None = None, as_stored
         series: which DICOM series, by its SeriesInstanceUID, number or description; needed where there are
             several CT series.
         as_stored: keep int16 HU and the voxels' order in memory (a view), which saves copies of large scans.
+        files: of a DICOM folder, where they are known already; the others in it are then not looked at.
 
     Raises:
         InputError: it cannot be read, is no CT, or holds several series; the sentence says what to do.
@@ -48,7 +55,7 @@ def read_scan(path: str | os.PathLike[str], series: str | None = None, as_stored
     if not place.exists():
         raise InputError(f"'{place}' does not exist; check the path.")
     if _is_dicom(place):
-        volume, sha256, description = _read_dicom(place, series)
+        volume, sha256, description = _read_dicom(place, series, files)
     elif series is not None:
         raise InputError(f"'{place}' is not DICOM, so it has no series '{series}' to choose.")
     else:
@@ -94,11 +101,13 @@ def _is_dicom(place: Path) -> bool:
     return False
 
 
-def _read_dicom(place: Path, series: str | None) -> tuple[Volume, str, dict[str, str]]:
+def _read_dicom(
+    place: Path, series: str | None, files: Sequence[Path] | None
+) -> tuple[Volume, str, dict[str, str]]:
     try:
         from vertseg.io import dicom
     except ModuleNotFoundError as error:
         raise InputError(
             f"'{place}' needs {error.name} to be read as DICOM; install it with pip install 'vertseg[dicom]'."
         ) from error
-    return dicom.read_dicom(place, series)
+    return dicom.read_dicom(place, series, files)

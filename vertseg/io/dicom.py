@@ -6,7 +6,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.errors import BytesLengthException
 
 from vertseg.errors import InputError
 from vertseg.io.series import Frame, choose_series, find_series
@@ -23,11 +24,14 @@ from vertseg.volume import Volume
 _AIR_HU: Final = -1024.0
 _HIGHEST_HU: Final = 3071.0
 _UNDECODABLE: Final = (
-    AttributeError, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError, struct.error,
+    AttributeError, BytesLengthException, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, TypeError,
+    ValueError, struct.error,
 )  # fmt: skip
 
 
-def read_dicom(place: Path, series: str | None = None) -> tuple[Volume, str, dict[str, str]]:
+def read_dicom(
+    place: Path, series: str | None = None, files: Sequence[Path] | None = None
+) -> tuple[Volume, str, dict[str, str]]:
     """One CT series as a volume (index column, row, slice; float32 HU), its hash and its description.
 
     Slices are sorted by geometry. A constant gantry tilt gives a sheared affine. Uneven distances are
@@ -36,12 +40,13 @@ def read_dicom(place: Path, series: str | None = None) -> tuple[Volume, str, dic
     Args:
         place: folder (searched through all its folders), file or zip.
         series: SeriesInstanceUID, series number or description.
+        files: those of a folder, where they are known already; None searches it.
 
     Raises:
         InputError: no CT, several series and none chosen, slices missing or not parallel, damaged files.
     """
-    with _files(place) as files:
-        chosen = choose_series(find_series(files), series, place)
+    with _files(place) if files is None else nullcontext(files) as candidates:
+        chosen = choose_series(find_series(candidates), series, place)
         name = f"'{place}' (series {chosen.number or chosen.uid})"
         pixels = _Pixels(name)
         frames = _without_copies(chosen.frames, pixels, name)

@@ -14,7 +14,11 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 
 try:
-    from isal import igzip, isal_zlib
+    from isal import igzip as _igzip
+    from isal import isal_zlib as _isal_zlib
+
+    igzip: Any = _igzip
+    isal_zlib: Any = _isal_zlib
 except ModuleNotFoundError:
     igzip = isal_zlib = None
 

@@ -1,5 +1,6 @@
 """DICOM files sorted into series, and the choice of one."""
 
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any, Final
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from vertseg.errors import InputError
 
@@ -27,6 +29,11 @@ _TAGS: Final = [
     "SamplesPerPixel", "RescaleSlope", "RescaleIntercept", "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence", *_DESCRIPTION,
 ]  # fmt: skip
+_CT_CLASSES: Final = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
+_UNREADABLE: Final = (
+    BytesLengthException, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError,
+    struct.error,
+)  # fmt: skip
 # The first element of a file without the 128-byte preamble: group 0002 or 0008, little endian.
 _BARE_STARTS: Final = (b"\x02\x00", b"\x08\x00")
 
@@ -84,7 +91,7 @@ def find_series(files: Iterable[Path]) -> list[Series]:
         header = _header(path)
         if header is not None:
             found.setdefault(str(header.SeriesInstanceUID), []).append((header, path))
-    series = [_series(uid, members) for uid, members in found.items()]
+    series = [_series_of(uid, members) for uid, members in found.items()]
     return sorted(series, key=lambda s: (not s.number.isdigit(), s.number.zfill(12), s.uid))
 
 
@@ -99,7 +106,7 @@ def choose_series(candidates: list[Series], wanted: str | None, place: Path) -> 
             f"'{place}' holds no DICOM image; give the folder with the CT's slices, or a .nii.gz."
         )
     if wanted is not None:
-        named = [s for s in candidates if _is_named(s, wanted)]
+        named = [s for s in candidates if is_named(s, wanted)]
         if not named:
             raise InputError(f"'{place}' has no series '{wanted}'; it holds {_listing(candidates)}.")
         if len(named) > 1:
@@ -120,7 +127,8 @@ def choose_series(candidates: list[Series], wanted: str | None, place: Path) -> 
     return volumes[0]
 
 
-def _is_named(series: Series, wanted: str) -> bool:
+def is_named(series: Series, wanted: str) -> bool:
+    """Whether `wanted` is the series' UID, number or, in any case, description."""
     name = series.description.get("series_description", "")
     return wanted in (series.uid, series.number) or (name != "" and wanted.casefold() == name.casefold())
 
@@ -153,9 +161,29 @@ def _header(path: Path) -> pydicom.Dataset | None:
             header = pydicom.dcmread(file, stop_before_pixels=True, force=not preamble, specific_tags=_TAGS)
     except InvalidDicomError:
         return None
-    except (EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"'{path}' is a damaged DICOM file ({error}); copy or export it again.") from error
-    return header if "Rows" in header and "SeriesInstanceUID" in header else None
+    if "Rows" in header and "SeriesInstanceUID" in header:
+        return header
+    if preamble and _is_cut(header):
+        raise InputError(f"'{path}' is a damaged DICOM file (cut short); copy or export it again.")
+    return None
+
+
+def _is_cut(header: pydicom.Dataset) -> bool:
+    """Whether a header without the size of an image should have one, or ends before it says what it is."""
+    about = header.file_meta
+    return "TransferSyntaxUID" not in about or about.get("MediaStorageSOPClassUID") in _CT_CLASSES
+
+
+def _series_of(uid: str, members: list[tuple[pydicom.Dataset, Path]]) -> Series:
+    try:
+        return _series(uid, members)
+    except _UNREADABLE as error:
+        place = members[0][1] if len(members) == 1 else members[0][1].parent
+        raise InputError(
+            f"'{place}' holds a damaged DICOM file in series {uid} ({error}); copy or export it again."
+        ) from error
 
 
 def _series(uid: str, members: list[tuple[pydicom.Dataset, Path]]) -> Series:
