@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 """Time the injection simulator, and count how often leaks change when the voxel is halved; written as JSON.
 
-python scripts/bench_injection.py --output bench.json [--cases 24] [--halving 96] [--device cuda]
+python scripts/bench_injection.py --output bench.json [--cases 24] [--halving 96 [--workers 2]] [--device cuda]
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,7 @@ import numpy as np
 import torch
 
 from vertseg.cement.analytic import EllipticVertebra, elliptic_site
-from vertseg.cement.injection import inject
+from vertseg.cement.injection import inject, leaks_by_label
 from vertseg.cement.plan import InjectionPlan
 from vertseg.cement.site import InjectionSite
 from vertseg.errors import ConfigError, DeviceError, VertsegError
@@ -78,31 +81,42 @@ def timing(vertebrae: list[EllipticVertebra], device: str) -> dict[str, dict[str
     return out
 
 
-def halving(vertebrae: list[EllipticVertebra], volume_ml: float) -> dict[str, Any]:
+def both_voxels(seed: int, vertebra: EllipticVertebra, volume_ml: float) -> tuple[dict[str, float], ...]:
+    """What one vertebra leaks (ml) by `cement.routes.ROUTES` at `SPACING_MM` and at half of it."""
+    torch.set_num_threads(1)
+    plan = InjectionPlan(volume_ml, ("low", "medium", "high")[seed % 3])
+    return tuple(
+        inject([elliptic_site(vertebra, s)], [plan], [seed])[0].leaked_ml
+        for s in (SPACING_MM, SPACING_MM / 2)
+    )
+
+
+def halving(vertebrae: list[EllipticVertebra], volume_ml: float, workers: int = 1) -> dict[str, Any]:
     """Leaks of the same vertebrae at `SPACING_MM` and half of it: cases and case-routes whose leak changed."""
     changed: list[dict[str, Any]] = []
     pairs, differences = 0, []
-    for seed, vertebra in enumerate(vertebrae):
-        plan = InjectionPlan(volume_ml, ("low", "medium", "high")[seed % 3])
-        coarse, fine = (
-            inject([elliptic_site(vertebra, s)], [plan], [seed])[0] for s in (SPACING_MM, SPACING_MM / 2)
-        )
-        flips = [r for r in LEAK_ROUTES if coarse.leaks[r] != fine.leaks[r]]
-        pairs += len(flips)
-        total = [sum(r.leaked_ml.values()) for r in (coarse, fine)]
-        differences.append(abs(total[0] - total[1]))
-        if flips:
-            changed.append(
-                {
-                    "seed": seed,
-                    "routes": flips,
-                    "coarse_ml": {k: round(v, 3) for k, v in coarse.leaked_ml.items()},
-                    "fine_ml": {k: round(v, 3) for k, v in fine.leaked_ml.items()},
-                    "any_changed": coarse.any_leak != fine.any_leak,
-                }
-            )
-        told = f"\rhalving {seed + 1}/{len(vertebrae)}, {len(changed)} changed"
-        print(told, end="", file=sys.stderr, flush=True)
+    # Torch's threads do not survive a fork.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        each = partial(both_voxels, volume_ml=volume_ml)
+        run = pool.map if workers > 1 else map
+        found = run(each, range(len(vertebrae)), vertebrae)
+        for seed, (coarse, fine) in enumerate(found):
+            before, after = leaks_by_label(coarse), leaks_by_label(fine)
+            flips = [r for r in LEAK_ROUTES if before[r] != after[r]]
+            pairs += len(flips)
+            differences.append(abs(sum(coarse.values()) - sum(fine.values())))
+            if flips:
+                changed.append(
+                    {
+                        "seed": seed,
+                        "routes": flips,
+                        "coarse_ml": {k: round(v, 3) for k, v in coarse.items()},
+                        "fine_ml": {k: round(v, 3) for k, v in fine.items()},
+                        "any_changed": any(before.values()) != any(after.values()),
+                    }
+                )
+            told = f"\rhalving {seed + 1}/{len(vertebrae)}, {len(changed)} changed"
+            print(told, end="", file=sys.stderr, flush=True)
     return {
         "cases": len(vertebrae),
         "volume_ml": volume_ml,
@@ -115,15 +129,15 @@ def halving(vertebrae: list[EllipticVertebra], volume_ml: float) -> dict[str, An
     }
 
 
-def report(cases: int, halved: int, device: str) -> dict[str, Any]:
+def report(cases: int, halved: int, device: str, workers: int) -> dict[str, Any]:
     """Everything that was measured.
 
     Raises:
         ConfigError: nothing to time.
         DeviceError: cuda was asked for and is absent.
     """
-    if cases < 1 or halved < 0:
-        raise ConfigError("--cases must be 1 or more, and --halving 0 or more.")
+    if cases < 1 or halved < 0 or workers < 1:
+        raise ConfigError("--cases and --workers must be 1 or more, and --halving 0 or more.")
     if device == "cuda" and not torch.cuda.is_available():
         raise DeviceError("CUDA was asked for, but torch finds no GPU; leave --device out to time the CPU.")
     rng = np.random.default_rng(2024)
@@ -137,7 +151,7 @@ def report(cases: int, halved: int, device: str) -> dict[str, Any]:
         "seconds_per_vertebra": timing(vertebrae[:cases], device),
     }
     if halved:
-        found["halved_voxel"] = halving(vertebrae[:halved], HALVING_ML)
+        found["halved_voxel"] = halving(vertebrae[:halved], HALVING_ML, workers)
     return found
 
 
@@ -151,11 +165,12 @@ def main() -> int:
     parser.add_argument(
         "--halving", type=int, default=0, metavar="N", help="vertebrae injected at 1.5 and 0.75 mm"
     )
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes that halve the voxel")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     try:
-        found = report(arguments.cases, arguments.halving, arguments.device)
+        found = report(arguments.cases, arguments.halving, arguments.device, arguments.workers)
         write_text(arguments.output, json.dumps(found, indent=2) + "\n")
     except VertsegError as error:
         print(error, file=sys.stderr)

@@ -41,9 +41,11 @@ ensure_environment() {
     echo "Installing vertseg with [$*]; the first time takes a few minutes"
     wanted=$(IFS=,; echo "$*")
     # torch first, alone, so that its own build is chosen before another package asks for it.
-    python -m pip install --quiet --disable-pip-version-check -c "$REPOSITORY/constraints.txt" \
-        "$(grep '^torch==' "$REPOSITORY/constraints.txt")" ||
-        refuse "torch could not be installed; see pip's message above."
+    if [[ ,$wanted, =~ ,(torch|train|evaluate|export|dev), ]]; then
+        python -m pip install --quiet --disable-pip-version-check -c "$REPOSITORY/constraints.txt" \
+            "$(grep '^torch==' "$REPOSITORY/constraints.txt")" ||
+            refuse "torch could not be installed; see pip's message above."
+    fi
     python -m pip install --quiet --disable-pip-version-check -c "$REPOSITORY/constraints.txt" \
         -e "$REPOSITORY[$wanted]" ||
         refuse "vertseg could not be installed; see pip's message above."

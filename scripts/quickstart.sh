@@ -13,7 +13,8 @@ if [ $# = 1 ]; then
     scan=$(realpath "$1")
 fi
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
-ensure_environment dicom
+# Rendering a phantom needs torch, a scan that is given does not.
+if [ $# = 1 ]; then ensure_environment runtime dicom; else ensure_environment runtime torch dicom; fi
 installed=$((SECONDS - started))
 
 output=$REPOSITORY/runs/quickstart

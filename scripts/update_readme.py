@@ -27,8 +27,11 @@ PHANTOM_ROWS = (
     ("Dice of bodies", "body_dice"),
     ("Dice of posterior elements", "posterior_dice"),
     ("Vertebrae found and rightly named (share)", "level_accuracy"),
+    ("Every level right, scans that show an anchor (share)", "every_level_right"),
     ("Dice of lytic lesions (scans that have any)", "lytic_dice"),
-    ("Posterior-wall defects found (share)", "defects_found"),
+    ("Lytic lesions found (share)", "lesions_found"),
+    ("False lytic lesions per scan", "false_lesions_per_scan"),
+    ("Posterior-wall defects of 20 mm2 and more found (share)", "defects_found"),
     ("False wall defects per scan", "false_defects_per_scan"),
     ("Vertebrae invented per scan", "invented_per_scan"),
 )
@@ -36,18 +39,25 @@ PHANTOM_ROWS = (
 
 def phantom_lines(result: dict[str, Any]) -> list[str]:
     """Rows of the phantom table."""
-    means, targets = result["means"], result["targets"]
+    means, targets, intervals = result["means"], result["targets"], result["intervals"]
     first, last = result["seeds"]
     lines = [
         f"| {result['scans']} phantom scans, seeds {first}-{last} (never trained on), appearance "
-        f"{result['appearance']:g} | mean | target |",
+        f"{result['appearance']:g} | mean (95 %) | target |",
         "|---|---|---|",
     ]
     for title, key in PHANTOM_ROWS:
-        value = "-" if means[key] is None else f"{means[key]:.2f}"
         sign = "<=" if key.startswith("false") else ">="
-        lines.append(f"| {title} | {value} | {f'{sign} {targets[key]:.2f}' if key in targets else ''} |")
+        target = f"{sign} {targets[key]:.2f}" if key in targets else ""
+        lines.append(f"| {title} | {_estimate(means[key], intervals[key])} | {target} |")
     return lines
+
+
+def _estimate(value: float | None, ends: list[float | None]) -> str:
+    if value is None:
+        return "-"
+    low, high = ends
+    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def real_lines(result: dict[str, Any]) -> list[str]:
@@ -63,12 +73,27 @@ def real_lines(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def leak_lines(result: dict[str, Any]) -> list[str]:
+    """Rows of the leak head's table."""
+    figures = result["figures"]
+    lines = [
+        f"| leak risk, {figures['vertebrae']} phantom vertebrae not fitted to | AUROC (95 %) | a perfect predictor's "
+        "| calibration error |",
+        "|---|---|---|---|",
+    ]
+    for name, own in figures["outcomes"].items():
+        auroc = _estimate(own["auroc"], own["interval"])
+        lines.append(f"| {name} | {auroc} | {own['ceiling']['auroc']:.2f} | {own['ece_after']:.2f} |")
+    return lines
+
+
 def block() -> str:
     """The text between the markers."""
     parts: list[str] = []
     files = (
         ("phantoms.json", phantom_lines),
         ("phantoms_redrawn_appearance.json", phantom_lines),
+        ("leak_head.json", leak_lines),
         ("real_lumbar.json", real_lines),
     )
     for name, lines in files:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.inference.drawn import draw_spine
 from tests.inference.oracle import Oracle, hu_of
-from vertseg import __version__
+from vertseg import __version__, cli
 from vertseg.cli import main, parse_levels
 from vertseg.errors import ConfigError
 from vertseg.inference import command
@@ -117,3 +117,14 @@ def test_two_scans_of_one_name_are_refused(
     twin.write_bytes(scan.read_bytes())
     assert main(["predict", str(scan), str(twin), "--output", str(tmp_path / "out")]) == 2
     assert "overwrite" in capsys.readouterr().err
+
+
+def test_a_package_that_is_not_installed_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(_: str) -> None:
+        raise ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
+
+    monkeypatch.setattr(cli, "import_module", absent)
+    assert main(["phantom", "scan"]) == 2
+    assert "pip install 'vertseg[torch]'" in capsys.readouterr().err

@@ -18,6 +18,13 @@ _COMMANDS: Final = {
 }
 """Commands with a module of their own: it has `add_arguments` and `run`."""
 
+_EXTRAS: Final = {
+    "torch": "torch", "monai": "torch", "safetensors": "torch", "lightning": "train", "jsonargparse": "train",
+    "yaml": "train", "wandb": "train", "onnx": "export", "onnxscript": "export", "pydicom": "dicom",
+    "highdicom": "dicom", "sklearn": "evaluate",
+}  # fmt: skip
+"""The extra that brings a package."""
+
 _EPILOG = "Research software: not a medical device. Cement leak risks are provisional, learned from phantoms."
 
 
@@ -28,6 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(arguments)
     except VertsegError as error:
         print(f"vertseg: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        print(
+            f"vertseg: this needs {error.name}, which is not installed; get it with: pip install 'vertseg[{extra}]'.",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print("vertseg: interrupted; nothing half-written is left.", file=sys.stderr)

@@ -37,7 +37,7 @@ class Plane:
         """Values (rows, columns) of a volume on this cut; order 0 takes the nearest voxel."""
         vox = np.moveaxis(volume.grid.voxel(self.points_mm), -1, 0)
         values = ndimage.map_coordinates(
-            volume.array.astype(np.float32, copy=False), vox, order=order, mode="constant", cval=fill
+            volume.array, vox, output=np.float32, order=order, mode="constant", cval=fill
         )
         return np.asarray(values, dtype=np.float32)
 

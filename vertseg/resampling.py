@@ -16,7 +16,7 @@ _FWHM_PER_SIGMA: Final = 2 * np.sqrt(2 * np.log(2))
 _PARALLEL_TOLERANCE_VOX: Final = 1e-3
 _EDGE_TOLERANCE_VOX: Final = 1e-4
 _TRUNCATE_SIGMAS: Final = 3.0
-_BLOCK: Final = 32
+_BLOCK: Final = 16
 
 
 def resample(
@@ -57,20 +57,23 @@ def resample(
         _fill_outside(result, (matrix, offset - start), (-start, ends), fill)
         return result
     part = part.transpose([axes.index(target) for target in range(3)])
-    result = part if order == 0 else part.astype(np.float32, copy=False)
-    outside: list[NDArray[np.bool_]] = []
-    for target in range(3):
+    outside = dict[int, NDArray[np.bool_]]()
+    # The axis whose neighbours lie farthest apart first: its blocks are whole pieces of memory.
+    layout = sorted(range(3), key=lambda axis: -abs(part.strides[axis]))
+    result = part.transpose(layout)
+    for target in layout:
         source = axes.index(target)
         at = matrix[source, target] * np.arange(shape[target]) + offset[source] - start[source]
         low, high = -start[source] - 0.5, ends[source] + 0.5
-        outside.append((at < low - _EDGE_TOLERANCE_VOX) | (at > high + _EDGE_TOLERANCE_VOX))
-        result = _along(result, target, at, float(sigmas[source]) if order == 1 else None)
-    for target, beyond in enumerate(outside):
+        outside[target] = (at < low - _EDGE_TOLERANCE_VOX) | (at > high + _EDGE_TOLERANCE_VOX)
+        result = _along(result, layout.index(target), at, float(sigmas[source]) if order == 1 else None)
+    result = np.ascontiguousarray(result.transpose([layout.index(t) for t in range(3)]), dtype=dtype)
+    for target, beyond in outside.items():
         if beyond.any():
             index: list[Any] = [slice(None)] * 3
             index[target] = beyond
             result[tuple(index)] = fill
-    return np.ascontiguousarray(result)
+    return result
 
 
 def _snapped(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -124,6 +127,8 @@ def _along(array: NDArray[Any], axis: int, at: NDArray[np.float64], sigma: float
     if sigma is None or (sigma == 0.0 and np.array_equal(np.clip(at, 0, n - 1), nearest)):
         return np.take(array, nearest, axis=axis)
     weights, first = _weights(at, n, sigma)
+    if axis != 0:
+        array = array.astype(np.float32, copy=False)
     shape = list(array.shape)
     shape[axis] = len(at)
     result = np.empty(shape, dtype=np.float32)
@@ -137,7 +142,7 @@ def _along(array: NDArray[Any], axis: int, at: NDArray[np.float64], sigma: float
             shift = int(first[row]) - low
             band[row - rows.start, shift : shift + take] = weights[row, :take]
         if axis == 0:
-            flat = array[low:high].reshape(high - low, -1)
+            flat = array[low:high].astype(np.float32, copy=False).reshape(high - low, -1)
             result[rows] = (band @ flat).reshape(-1, *array.shape[1:])
         elif axis == 1:
             result[:, rows] = band @ array[:, low:high]
@@ -182,8 +187,8 @@ def _general(
         nearest = ndimage.affine_transform(data, matrix, offset, output_shape=shape, order=0, mode="nearest")
         return nearest.astype(part.dtype, copy=False)
     data = part.astype(np.float32, copy=False)
-    if sigmas.any():
-        data = ndimage.gaussian_filter(data, sigmas, mode="nearest", truncate=_TRUNCATE_SIGMAS)
+    for axis in np.flatnonzero(sigmas):
+        data = _along(data, int(axis), np.arange(data.shape[axis], dtype=np.float64), float(sigmas[axis]))
     result: NDArray[Any] = ndimage.affine_transform(
         data, matrix, offset, output_shape=shape, order=1, mode="nearest", output=np.float32
     )

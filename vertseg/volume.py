@@ -124,10 +124,11 @@ class Volume:
         x, y, z = self.array.shape
         return Grid((x, y, z), self.affine)
 
-    def oriented(self, axcodes: str = "RAS") -> "Volume":
+    def oriented(self, axcodes: str = "RAS", copy: bool = True) -> "Volume":
         """The same voxels in the order nearest to `axcodes`, without interpolation.
 
-        Every voxel keeps its value and its place in the world; `restore` is the way back.
+        Every voxel keeps its value and its place in the world; `restore` is the way back. Without `copy` the
+        result is a view.
 
         Raises:
             InputError: `axcodes` does not name three different patient axes.
@@ -138,7 +139,7 @@ class Volume:
         have = _orientation(self.affine)
         order = [next(i for i, (world, _) in enumerate(have) if world == axis) for axis, _ in wanted]
         flips = [have[i][1] != sign for i, (_, sign) in zip(order, wanted, strict=True)]
-        return _reordered(self, order, flips)
+        return _reordered(self, order, flips, copy)
 
     def resampled_to(self, grid: Grid, order: Literal[0, 1], fill: float) -> "Volume":
         """This volume's values on another grid.
@@ -180,12 +181,13 @@ class Volume:
         return Volume(array, self.affine)
 
 
-def restore(labels: Volume, source: Grid) -> Volume:
+def restore(labels: Volume, source: Grid, copy: bool = True) -> Volume:
     """Voxels put back in the order of the grid they were oriented from: the exact inverse of `oriented`.
 
     Args:
         labels: a volume on the same lattice as `source`, its axes permuted or flipped.
         source: the grid as it was stored.
+        copy: False gives a view.
 
     Raises:
         InputError: the two lattices differ, so that going back would need interpolation.
@@ -196,7 +198,7 @@ def restore(labels: Volume, source: Grid) -> Volume:
         raise InputError("These labels do not lie on the voxels of the source; resample them to its grid.")
     order = [int(np.flatnonzero(signed[:, j])[0]) for j in range(3)]
     flips = [int(signed[order[j], j]) < 0 for j in range(3)]
-    result = _reordered(labels, order, flips)
+    result = _reordered(labels, order, flips, copy)
     if not result.grid.matches(source):
         raise InputError(
             "These labels do not cover the same voxels as the source; resample them to its grid."
@@ -243,7 +245,7 @@ def _orientation(affine: NDArray[np.float64]) -> list[tuple[int, int]]:
     return [(world, 1 if cosines[world, i] > 0 else -1) for i, world in enumerate(best)]
 
 
-def _reordered(volume: Volume, order: list[int], flips: list[bool]) -> Volume:
+def _reordered(volume: Volume, order: list[int], flips: list[bool], copy: bool) -> Volume:
     """New axis j is old axis order[j], reversed where flips[j]."""
     to_old = np.zeros((4, 4))
     to_old[3, 3] = 1.0
@@ -251,4 +253,4 @@ def _reordered(volume: Volume, order: list[int], flips: list[bool]) -> Volume:
         to_old[old, new] = -1.0 if flip else 1.0
         to_old[old, 3] = volume.array.shape[old] - 1 if flip else 0.0
     array = volume.array.transpose(order)[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
-    return Volume(np.ascontiguousarray(array), volume.affine @ to_old)
+    return Volume(np.ascontiguousarray(array) if copy else array, volume.affine @ to_old)

@@ -46,7 +46,7 @@ def perfect(scan: PhantomScan) -> Findings:
         masks=scan.findings,
         vertebrae=vertebrae,
         seconds={"locate": 2.0, "examine": 1.0},
-        provenance=Provenance("scan", "0" * 64, {}, Oracle([]).checkpoints, {}, "cpu"),
+        provenance=Provenance("scan", "0" * 64, {}, Oracle([]).checkpoints, {}, "cpu", "oracle"),
     )
 
 

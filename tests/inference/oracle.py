@@ -103,6 +103,8 @@ class Oracle:
             "findings": findings,
             "leak": leak,
             "any_leak": np.full(n, 0.3439, np.float32),
+            "leak_confidence": np.full(n, 0.6561, np.float32),
+            "leak_abstained": np.zeros(n, np.float32),
         }
 
 

@@ -116,6 +116,37 @@ def test_a_path_that_turns_into_the_hip_ends_at_the_kink() -> None:
     assert column.sacrum is None
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_lump_in_the_hip_beyond_a_gap_is_no_part_of_the_column(side: int) -> None:
+    spine = draw_spine(LUMBAR)
+    located = perfect(spine)
+    # As far down as two vertebrae and as far aside: a step in which every level of a column might be skipped.
+    _add_ball(
+        located, spine.centres_mm[level_number("L5")] + [side * 62.0, 6.0, -75.0], 13.0, level_number("T12")
+    )
+    column = read_column(located)
+    assert faults(column, spine, 1.0) == []
+    assert column.sacrum is None
+
+
+def test_a_lump_beyond_a_gap_above_takes_no_vertebra_with_it() -> None:
+    spine = draw_spine("L1 L2 L3 L4 L5", grid=draw_spine(f"T10 {LUMBAR}").grid)
+    located = perfect(spine)
+    assert names(read_column(located)) == ["L1", "L2", "L3", "L4", "L5"]
+    _add_ball(located, spine.centres_mm[level_number("L1")] + [55.0, 0.0, 70.0], 13.0, level_number("T11"))
+    assert names(read_column(located)) == ["L1", "L2", "L3", "L4", "L5"]
+
+
+def test_a_lone_lump_that_looks_like_every_level_is_no_vertebra() -> None:
+    spine = draw_spine("L1")
+    located = perfect(spine)
+    assert names(read_column(located)) == ["L1"]
+    located.level[:, spine.level > 0] = 0
+    for name in ("L2", "C6", "C7", "L1", "T5", "T9", "sacrum"):
+        located.level[level_number(name), spine.level > 0] = 1 / 7
+    assert read_column(located).vertebrae == ()
+
+
 def _add_ball(located: Located, centre: np.ndarray, radius_mm: float, level: int) -> None:
     points = located.grid.world(np.moveaxis(np.indices(located.grid.shape), 0, -1))
     ball = (np.linalg.norm(points - centre, axis=-1) < radius_mm) & (located.vertebra < 0.5)
@@ -175,6 +206,22 @@ def test_a_false_sacrum_beside_the_upper_spine_takes_no_vertebra_away() -> None:
     column = read_column(located)
     assert names(column) == LUMBAR.split()
     assert column.sacrum is None
+
+
+def test_a_larger_false_sacrum_high_up_does_not_hide_the_true_one() -> None:
+    spine = draw_spine(LUMBAR, sacrum=True)
+    located = perfect(spine)
+    true = spine.tissue == LocateClass.SACRUM
+    points = spine.grid.world(np.moveaxis(np.indices(spine.grid.shape), 0, -1))
+    beside = np.abs(points - spine.centres_mm[level_number("T12")] - [62.0, 0.0, 0.0])
+    block = (beside < [20.0, 60.0, 66.0]).all(axis=-1) & (located.vertebra < 0.5) & ~true
+    assert block.sum() > true.sum()
+    located.tissue[:, block] = 0
+    located.tissue[LocateClass.SACRUM, block] = 0.9
+    column = read_column(located)
+    assert names(column) == LUMBAR.split()
+    assert column.sacrum is not None
+    assert np.array_equal(column.sacrum.array, true)
 
 
 def test_a_vertebra_cut_by_the_field_is_kept_with_lower_confidence() -> None:

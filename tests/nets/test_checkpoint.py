@@ -70,3 +70,24 @@ def test_absent_and_damaged_files_are_refused(saved: tuple[Path, torch.nn.Module
     path.with_suffix(".json").unlink()
     with pytest.raises(CheckpointError, match="beside it"):
         load_checkpoint(path)
+
+
+def test_weights_with_another_leak_head_keep_their_segmentation(tmp_path: Path) -> None:
+    """Checkpoints from before the present leak head: all but the head is read, and no risk is promised."""
+    net = build_network(NetSpec("examine", (8, 8, 16)))
+    state = {k: v.clone() for k, v in net.state_dict().items() if not k.startswith("leak.")}
+    state["leak.hidden.weight"] = torch.zeros(48, 7)
+    meta = Meta("examine", (8, 8, 16), 1.5, (16, 16, 16))
+    loaded, found = load_checkpoint(save_checkpoint(tmp_path / "examine", state, meta))
+    kept = loaded.state_dict()
+    assert all(torch.equal(kept[k], v) for k, v in state.items() if not k.startswith("leak."))
+    assert found.leak == {}
+
+
+def test_the_leak_rule_travels_with_the_weights(tmp_path: Path) -> None:
+    """What a leak head was fitted to, and how its logits are read, is in the JSON."""
+    net = build_network(NetSpec("examine", (8, 8, 16)))
+    leak = {"rule": {"slope": [1.0] * 4}, "trained_on": {"phantom_seeds": [0, 9]}}
+    meta = Meta("examine", (8, 8, 16), 1.5, (16, 16, 16), leak=leak)
+    _, found = load_checkpoint(save_checkpoint(tmp_path / "examine", net.state_dict(), meta))
+    assert found.leak == leak

@@ -65,7 +65,7 @@ def _full(*_: object) -> None:
 def test_a_full_disk_inside_a_nifti_names_the_folder(
     findings: Findings, scan: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, volume: Volume) -> None:
+    def full(path: Path, volume: Volume, threads: int = 1) -> None:
         from vertseg.io.atomic import output_error
 
         cause = OSError(errno.ENOSPC, "No space left on device")

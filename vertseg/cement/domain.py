@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vertseg.cement.openings import Openings, body_surface, openings_of
+from vertseg.cement.openings import Openings, body_surface, entrance_m3, fullness, openings_of
 from vertseg.cement.parameters import InjectionParameters
 from vertseg.cement.permeability import drain, permeability, resident_viscosity
 from vertseg.cement.plan import CLEFT_ML, LESION_ML, InjectionPlan, Landmarks, cannula_tips
-from vertseg.cement.site import InjectionSite, dilate
+from vertseg.cement.site import InjectionSite, beside
 from vertseg.cement.transport import Contacts
 from vertseg.cement.vessels import BodyFrame, Vessel, draw_vessels
 from vertseg.errors import InputError
@@ -36,6 +36,7 @@ class Vertebra:
         drain_m3: conductance x viscosity of the shell's pores for marrow.
         source: share of the injection.
         openings: ways out for cement.
+        entrance_m3: (J,) conductance x viscosity of the bone before each contact of an opening.
         vessels: what was drawn for this patient.
         tips_mm: (n, 3) cannula tips in the site's coordinates.
         viscosity_factor: this batch of cement against its class.
@@ -49,6 +50,7 @@ class Vertebra:
     drain_m3: Tensor
     source: Tensor
     openings: Openings
+    entrance_m3: Tensor
     vessels: list[Vessel]
     tips_mm: Tensor
     viscosity_factor: float
@@ -70,23 +72,34 @@ def prepare(site: InjectionSite, plan: InjectionPlan, seed: int, parameters: Inj
     centre = torch.as_tensor(frame.centre_mm, dtype=torch.float32, device=box.body.device)
     across, along = permeability(box, vessels, centre, texture, parameters)
     surface = body_surface(box)
+    openings = openings_of(box, vessels, surface, parameters)
     seen = Landmarks(
         frame.centre_mm, frame.size_mm, _middle(box.cleft, box, CLEFT_ML), _middle(box.lesion, box, LESION_ML)
     )
     aimed = cannula_tips(plan, seen, operator, parameters)
     # An operator who sees a cleft leads the needle into it.
     target = box.cleft if seen.cleft_mm is not None else box.body
-    porosity = torch.where(box.cleft, 1.0, parameters.displacement * (1.0 - box.bone_volume.clamp(0.0, 0.9)))
+    full = fullness(box, surface)
+    half_mm = (full - 0.5).clamp_min(0.1) * box.spacing_mm
     tips = torch.as_tensor(aimed, dtype=torch.float32, device=box.body.device)
     tips, source = _source(target, tips, box.spacing_mm, parameters.cannula_mm)
     corner = torch.as_tensor([n * box.spacing_mm for n in low], device=box.body.device)
     return Vertebra(
-        low, porosity * box.body * box.voxel_ml, across * box.body, along * box.body,
+        low, _capacity_ml(box, full, parameters), across * box.body, along * box.body,
         resident_viscosity(box, parameters), drain(surface, parameters),
         source,
-        openings_of(box, vessels, surface, parameters), vessels, tips + corner,
+        openings, entrance_m3(openings, surface, (across, along), half_mm), vessels, tips + corner,
         float(np.exp(parameters.rheology_scatter * material.standard_normal())),
     )  # fmt: skip
+
+
+def _capacity_ml(site: InjectionSite, full: Tensor, parameters: InjectionParameters) -> Tensor:
+    """Pore volume (X, Y, Z) that cement takes over; a cleft is all pore."""
+    pores = parameters.displacement * (1.0 - site.bone_volume.clamp(0.0, 0.9))
+    cleft = site.cleft.float() if site.cleft_share is None else site.cleft_share
+    return (
+        (torch.lerp(pores, torch.ones_like(pores), cleft) * full).clamp(max=1.0) * site.body * site.voxel_ml
+    )
 
 
 def _spared(vessels: list[Vessel], site: InjectionSite) -> list[Vessel]:
@@ -96,7 +109,7 @@ def _spared(vessels: list[Vessel], site: InjectionSite) -> list[Vessel]:
     """
     if site.lesion is None:
         return vessels
-    sick = dilate(site.lesion, 1).cpu().numpy()
+    sick = beside(site.lesion, site.spacing_mm).cpu().numpy()
     last = np.array(sick.shape) - 1
 
     def spared(vessel: Vessel) -> bool:
@@ -154,7 +167,9 @@ def _source(target: Tensor, tips_mm: Tensor, spacing_mm: float, radius_mm: float
     moved = []
     for tip in tips_mm:
         near = inside[(inside * spacing_mm - tip).norm(dim=1).argmin()] * spacing_mm
-        tip = near if float((near - tip).norm()) > spacing_mm else tip
+        # Drawn in as far as the face of the nearest voxel, not to its middle, which hangs on the grid.
+        beyond = float((near - tip).norm()) / (0.5 * spacing_mm)
+        tip = near + (tip - near) / max(1.0, beyond)
         distance = (inside * spacing_mm - tip).norm(dim=1)
         # A soft edge, so that a voxel's size does not decide how much of the ball it holds.
         weight = ((radius_mm - distance) / spacing_mm + 0.5).clamp(0.0, 1.0)
@@ -170,6 +185,7 @@ class Batch:
     Attributes:
         shape: (X, Y, Z) of the common box.
         spacing_mm: voxel edge, the same for all.
+        entrance_m3: (J,) conductance x viscosity of the bone before each contact.
         opening_site: (E,) row of each opening; the fields of `Openings` are joined likewise.
     """
 
@@ -182,6 +198,7 @@ class Batch:
     drain_m3: Tensor
     source: Tensor
     contacts: Contacts
+    entrance_m3: Tensor
     opening_site: Tensor
     openings: Openings
 
@@ -219,6 +236,7 @@ def batch(vertebrae: Sequence[Vertebra], spacing_mm: float) -> Batch:
     return Batch(
         (x, y, z), spacing_mm, flat("capacity_ml"), flat("across"), flat("along"), flat("resident_pa_s"),
         flat("drain_m3"), flat("source"), Contacts(row, voxel, opening, joint.share),
+        torch.cat([v.entrance_m3 for v in vertebrae]),
         torch.repeat_interleave(torch.arange(len(counts), device=device), torch.tensor(counts, device=device)),
         joint,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from vertseg.cement.parameters import InjectionParameters
 from vertseg.cement.routes import CORTEX_CANAL, CORTEX_OTHER, DISC
-from vertseg.cement.site import InjectionSite, dilate
+from vertseg.cement.site import InjectionSite, beside, dilate
 from vertseg.cement.vessels import Vessel
 
 KERNEL_MM: Final = 2.5
@@ -63,10 +63,13 @@ class Surface:
 def body_surface(site: InjectionSite) -> Surface:
     """Surface of the body without its contact with the pedicles."""
     body = site.body
-    smooth = F.pad(body[None, None].float(), [4] * 6)
-    for _ in range(2):
-        smooth = F.avg_pool3d(smooth, 3 if site.spacing_mm > 1 else 5, 1, 1 if site.spacing_mm > 1 else 2)
-    gradient = torch.stack(torch.gradient(smooth[0, 0]))[:, 4:-4, 4:-4, 4:-4]
+    # Means of 3 voxels add up to the same smoothing in mm on any grid.
+    passes = max(1, round(2 * (1.5 / site.spacing_mm) ** 2))
+    pad = passes + 2
+    smooth = F.pad(body[None, None].float(), [pad] * 6)
+    for _ in range(passes):
+        smooth = F.avg_pool3d(smooth, 3, 1, 1)
+    gradient = torch.stack(torch.gradient(smooth[0, 0]))[:, pad:-pad, pad:-pad, pad:-pad]
     normal = -gradient / gradient.norm(dim=0).clamp_min(1e-6)
     bone = F.pad(body | site.posterior, [1] * 6)
     area = torch.zeros_like(site.bone_volume)
@@ -97,6 +100,40 @@ def openings_of(
         for name in ("route", "section_mm2", "length_mm", "yield_per_mm", "voxel", "share", "conductance_m4")
     }
     return Openings(opening=opening, **joined)
+
+
+def fullness(site: InjectionSite, surface: Surface) -> Tensor:
+    """Share (X, Y, Z) of a voxel's edge that lies in the body, 1 but at its surface.
+
+    It is above 1 where the voxel outside the mask still holds some of the body, which belongs to the one before it.
+    """
+    if site.depth_mm is None:
+        return torch.ones_like(site.bone_volume)
+    share = (0.5 + site.depth_mm / site.spacing_mm).clamp(0.3, 1.7)
+    return torch.where(surface.area_mm2 > 0, share, 1.0)
+
+
+def entrance_m3(
+    openings: Openings, surface: Surface, permeability_m2: tuple[Tensor, Tensor], length_mm: Tensor
+) -> Tensor:
+    """Conductance x viscosity (J,) of the bone between the middle of each contact's voxel and its outer face.
+
+    Without this half voxel an opening would lie nearer to the cannula, and leak more, the coarser the grid is. An
+    opening that touches several voxels draws on all their bone, by its shares.
+
+    Args:
+        openings: whose contacts.
+        surface: of the same body.
+        permeability_m2: across and along the vertebra, each (X, Y, Z).
+        length_mm: (X, Y, Z) from the middle of a boundary voxel to the surface.
+    """
+    at = tuple(openings.voxel.T)
+    across, along = (field[at] for field in permeability_m2)
+    upright = surface.up[at] ** 2
+    k = (1 - upright) * across + upright * along
+    each = surface.area_mm2[at] * 1e-6 * k / (length_mm[at] * 1e-3)
+    whole = torch.zeros(len(openings.route), device=each.device).index_add_(0, openings.opening, each)
+    return openings.share * whole[openings.opening]
 
 
 def _tube(vessel: Vessel, site: InjectionSite, surface: Surface) -> Openings:
@@ -131,15 +168,16 @@ def _route_of_gap(site: InjectionSite, surface: Surface, voxel: tuple[int, int, 
 def _cracks(site: InjectionSite, surface: Surface, parameters: InjectionParameters) -> Openings:
     """An opening for each boundary voxel whose cortex or endplate is gone."""
     device = site.body.device
-    gone = (site.open_cortex | site.endplate_break) & (surface.area_mm2 > 0)
-    voxel = torch.nonzero(gone)
+    gone = (site.open_cortex | site.endplate_break).float() if site.open_share is None else site.open_share
+    open_mm2 = gone * surface.area_mm2
+    voxel = torch.nonzero(open_mm2 > 0)
     n = len(voxel)
     at = tuple(voxel.T)
     canal = dilate(site.canal, max(1, round(2.5 / site.spacing_mm)))[at]
     plate = (surface.up[at].abs() > ENDPLATE_SLOPE) | site.endplate_break[at]
     route = torch.where(plate, DISC, torch.where(canal, CORTEX_CANAL, CORTEX_OTHER))
-    area = surface.area_mm2[at]
-    lysed = torch.zeros_like(site.body) if site.lesion is None else dilate(site.lesion, 1)
+    area = open_mm2[at]
+    lysed = torch.zeros_like(site.body) if site.lesion is None else beside(site.lesion, site.spacing_mm)
     gap = torch.where(lysed[at], parameters.hole_mm, parameters.gap_mm)
     ones = torch.ones(n, device=device)
     return Openings(

@@ -10,7 +10,7 @@ from torch import Tensor
 from vertseg.cement.openings import KERNEL_MM, Surface
 from vertseg.cement.parameters import InjectionParameters
 from vertseg.cement.routes import BASIVERTEBRAL
-from vertseg.cement.site import InjectionSite, dilate
+from vertseg.cement.site import InjectionSite, beside, beyond_mm
 from vertseg.cement.vessels import Vessel
 
 BONE_RANGE: Final = (0.04, 0.60)
@@ -45,11 +45,9 @@ def permeability(
     points = _points(site, centre_mm)
     scatter = torch.exp(parameters.permeability_scatter * _smooth_noise(points, rng, parameters))
     relative = kozeny_carman(site.bone_volume, parameters.reference_bone_volume) * scatter
-    reach = max(1, round(parameters.membrane_mm / site.spacing_mm))
-    torn = dilate(site.open_cortex | site.endplate_break, reach)
-    lining = dilate(site.cleft, reach) & ~site.cleft & ~torn
-    relative = torch.where(lining, relative * parameters.membrane, relative)
-    dead = site.cleft | lining
+    lining = _lining(site, parameters)
+    relative = relative / (1 - lining + lining / parameters.membrane)
+    dead = site.cleft | (lining > 0.5)
     if site.lesion is not None:
         dead = dead | site.lesion
     channels = torch.zeros_like(relative)
@@ -80,6 +78,17 @@ def drain(surface: Surface, parameters: InjectionParameters) -> Tensor:
     return surface.area_mm2 * 1e-6 * k / (parameters.cortex_mm * 1e-3)
 
 
+def _lining(site: InjectionSite, parameters: InjectionParameters) -> Tensor:
+    """Share of each voxel (X, Y, Z) that the lining of a cleft takes, measured outward; none near a gap of the shell."""
+    if not bool(site.cleft.any()):
+        return torch.zeros_like(site.bone_volume)
+    thick, h = parameters.membrane_mm, site.spacing_mm
+    inner = beyond_mm(site.cleft, thick + h, h) - 0.5 * h
+    share = ((thick - inner) / h).clamp(0.0, 1.0)
+    torn = beyond_mm(site.open_cortex | site.endplate_break, thick, h) <= thick
+    return torch.where(site.cleft | torn, 0.0, share)
+
+
 def _crack_zone(site: InjectionSite, parameters: InjectionParameters) -> Tensor:
     """Permeability that cracks add behind gaps of the shell, fading inward over `crack_mm`; none in a lesion.
 
@@ -87,14 +96,11 @@ def _crack_zone(site: InjectionSite, parameters: InjectionParameters) -> Tensor:
     """
     torn = site.open_cortex | site.endplate_break
     if site.lesion is not None:
-        torn = torn & ~dilate(site.lesion, 1)
+        torn = torn & ~beside(site.lesion, site.spacing_mm)
     if not bool(torn.any()):
         return torch.zeros_like(site.bone_volume)
-    layers = max(1, round(parameters.crack_mm / site.spacing_mm))
-    reached, near = torn, torn.float()
-    for layer in range(layers):
-        reached = dilate(reached, 1)
-        near = torch.maximum(near, reached * (1 - (layer + 1) / (layers + 1)))
+    distance = beyond_mm(torn, parameters.crack_mm, site.spacing_mm)
+    near = (1 - distance / parameters.crack_mm).clamp_min(0.0)
     aperture = parameters.gap_mm * 1e-3
     return near * aperture**3 / (12 * 2 * KERNEL_MM * 1e-3)
 

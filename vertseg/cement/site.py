@@ -50,6 +50,10 @@ class InjectionSite:
         foramen_mm: radius of the basivertebral foramen.
         spacing_mm: voxel edge.
         lesion: soft tumour in place of marrow; None for none.
+        depth_mm: how deep the middle of each voxel lies under the body's surface, where that is known finer than
+            the mask tells; None counts each voxel of the body as full.
+        open_share: share of each voxel's surface whose cortex or endplate is gone; None takes the masks.
+        cleft_share: share of each voxel that a cleft takes; None takes the mask.
     """
 
     bone_volume: Tensor
@@ -62,6 +66,9 @@ class InjectionSite:
     foramen_mm: float
     spacing_mm: float
     lesion: Tensor | None = None
+    depth_mm: Tensor | None = None
+    open_share: Tensor | None = None
+    cleft_share: Tensor | None = None
 
     @property
     def voxel_ml(self) -> float:
@@ -150,6 +157,29 @@ def erode(mask: Tensor, voxels: int) -> Tensor:
     padded = F.pad(mask, [voxels] * 6)
     size = 2 * voxels + 1
     return F.max_pool3d((~padded)[None, None].float(), size, 1)[0, 0] < 0.5
+
+
+BESIDE_MM: Final = 1.5
+"""What is nearer than this to a lesion is taken for eaten by it."""
+
+
+def beside(mask: Tensor, spacing_mm: float) -> Tensor:
+    """The mask (X, Y, Z) with what lies within `BESIDE_MM` of it."""
+    return dilate(mask, max(1, round(BESIDE_MM / spacing_mm)))
+
+
+def beyond_mm(mask: Tensor, reach_mm: float, spacing_mm: float) -> Tensor:
+    """Distance in mm (X, Y, Z) of each voxel's middle from the faces of the mask; 0 inside, infinite beyond the reach.
+
+    Along the axes, as a cube grows (`dilate`); the middles of the first layer lie half a voxel outside.
+    """
+    distance = torch.where(mask, 0.0, torch.inf)
+    grown = mask
+    for layer in range(int(reach_mm / spacing_mm + 0.5)):
+        wider = dilate(grown, 1)
+        distance = torch.where(wider & ~grown, (layer + 0.5) * spacing_mm, distance)
+        grown = wider
+    return distance
 
 
 def _fill(values: Tensor, known: Tensor, wanted: Tensor) -> Tensor:

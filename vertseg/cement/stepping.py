@@ -104,7 +104,7 @@ class Stepper:
             link[:, :-step] = 2 * h / (resistance[:, :-step] + resistance[:, step:])
             links.append(link)
         stencil = Stencil((links[0], links[1], links[2]), self._offsets)
-        contact = self._contact_conductance(share, cement, stress)
+        contact = self._contact_conductance(share, viscosity, cement, stress)
         sink = cases.drain_m3 * (1 - share) / cases.resident_pa_s * inside
         at = (cases.contacts.site, cases.contacts.voxel)
         sink = sink.index_put(at, contact, accumulate=True)
@@ -118,10 +118,12 @@ class Stepper:
         out = contact * p[at].clamp_min(0.0) / self._rate
         return Flow((forward[0], forward[1], forward[2]), self._offsets, cases.source, out)
 
-    def _contact_conductance(self, share: Tensor, cement: Tensor, stress: Tensor) -> Tensor:
+    def _contact_conductance(
+        self, share: Tensor, viscosity: Tensor, cement: Tensor, stress: Tensor
+    ) -> Tensor:
         """Conductance (J,) in m3/(Pa s) of each opening at each voxel that it touches.
 
-        A tube holds marrow until cement comes; then the column of cement resists by its viscosity, and by its
+        The flow goes through the bone of the voxel's outer half and then through the opening. A tube holds marrow until cement comes; then the column of cement resists by its viscosity, and by its
         yield stress against the pressure of the step before (as a Bingham body in a tube, to first order).
         """
         cases, openings, contacts = self._cases, self._cases.openings, self._cases.contacts
@@ -136,7 +138,9 @@ class Stepper:
         driving = self._pressure[at]
         passes = (1 - held[contacts.opening] / driving.clamp_min(1e-9)).clamp(0.0, 1.0)
         passes = torch.where(held[contacts.opening] > 0, passes, 1.0)
-        return contacts.share * free[contacts.opening] * passes
+        mouth = contacts.share * free[contacts.opening]
+        entrance = cases.entrance_m3 / viscosity[at]
+        return passes * mouth * entrance / (mouth + entrance)
 
     def by_route(self) -> Tensor:
         """Cement outside (N, R) in ml."""

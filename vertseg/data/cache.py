@@ -173,6 +173,10 @@ class ArrayCache:
         """Whether the arrays of a seed are stored."""
         return self._folder is not None and self._path(seed).exists()
 
+    def missing(self, seeds: range) -> list[int]:
+        """Seeds whose arrays are not stored yet."""
+        return [seed for seed in seeds if not self.holds(seed)]
+
     def get(self, seed: int) -> Arrays:
         """The arrays of a seed, rendered and stored now if they are not there."""
         if self._place is None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from vertseg.inference.evidence import log_emission
 from vertseg.inference.instances import Instance
 from vertseg.inference.priors import BODY_ML, SACRUM_SPACING_MM, SPACING_MM, expected
 from vertseg.labels import LEVEL_NUMBERS, SACRUM, T13, VERTEBRA_LEVELS
@@ -17,23 +18,34 @@ _MIN_BODY_SHARE = 0.12
 _MIN_BODY_SHARE_CUT = 0.06
 _MIN_ARCH_ML = 1.5
 """A vertebra at the field's edge may show only its arch; with less than this it is not named."""
+_ATLAS_SHARE, _MIN_ATLAS_ML = 0.25, 3.0
+"""The atlas has no body to speak of: what looks like one is judged by its whole volume."""
+_CERTAIN, _MIN_CERTAIN_BODY_ML = 0.9, 2.5
+"""What is surely vertebra may be as small as in the neck, whatever level it looks like."""
 _STEEP_DEG, _TOO_STEEP_DEG = 50.0, 72.0
 _KINK_DEG = 55.0
+_FAR_SHARE, _FAR_KINK_DEG = 1.7, 28.0
+"""Where vertebrae were missed, the column bends less from one step to the next than such a long step could."""
 _NEAREST_SHARE = 0.35
-_EMISSION_FLOOR = 0.02
-_EMISSION_WEIGHT = 2.0
 _ANOMALY_COST = 3.0
 _SKIP_COST = 1.0
-_GAP_COST = 3.0
+_GAP_COST = 6.0
 _GAP_SLACK = 0.4
+_SIZES = (0.8, 1.25)
+_LEAST_STEPS_FOR_SIZE = 4
 _REPEAT_COST = 2.0
 _REPEAT_SHARE = 0.6
 _DISC_MM = 20.0
+_MOST_END_COST = 6.0
+"""What was taken for a sacrum may be none, so that it never outweighs all vertebrae together."""
+_MOST_FALLEN_COST = 3.0
+"""What follows far below the last vertebra is no vertebra, wherever it lies."""
 _FALLEN_COST = 0.5
 _FALLEN_UNUSUAL_COST = 2.0
 
 _STATES = (*VERTEBRA_LEVELS, SACRUM)
 _L5, _L6 = LEVEL_NUMBERS["L5"], LEVEL_NUMBERS["L6"]
+_C1 = LEVEL_NUMBERS["C1"]
 _L1, _T12 = LEVEL_NUMBERS["L1"], LEVEL_NUMBERS["T12"]
 _ORDINARY = [n for n in _STATES if n not in (T13, _L6)]
 _RANK = {n: i for i, n in enumerate(_ORDINARY)}
@@ -76,15 +88,25 @@ def _straight_part(path: list[Instance]) -> list[Instance]:
     if len(path) < 3:
         return path
     steps = np.diff([c.centre_mm for c in path], axis=0)
-    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
+    lengths = np.linalg.norm(steps, axis=1, keepdims=True)
+    steps /= lengths
     turns_deg = np.degrees(np.arccos(np.clip((steps[:-1] * steps[1:]).sum(axis=1), -1, 1)))
-    ends = [0, *(np.flatnonzero(turns_deg > _KINK_DEG) + 2).tolist(), len(path)]
+    spacings = np.array([expected(SPACING_MM, a.level + b.level) for a, b in pairwise(path)])
+    far = lengths[:, 0] > _FAR_SHARE * spacings
+    most_deg = np.where(far[:-1] | far[1:], _FAR_KINK_DEG, _KINK_DEG)
+    # The far side of a long step goes, be it at the upper or the lower end.
+    after = np.where(far[:-1] & ~far[1:], 1, 2)
+    ends = [0, *(np.arange(len(after)) + after)[turns_deg > most_deg].tolist(), len(path)]
     parts = [path[a:b] for a, b in pairwise(ends)]
     return max(parts, key=lambda part: sum(_worth(c) for c in part))
 
 
 def _is_large_enough(c: Instance) -> bool:
     if c.cut and c.volume_ml >= _MIN_ARCH_ML:
+        return True
+    if c.level[_C1] >= _ATLAS_SHARE and c.volume_ml >= _MIN_ATLAS_ML:
+        return True
+    if c.certainty >= _CERTAIN and c.body_ml >= _MIN_CERTAIN_BODY_ML:
         return True
     share = _MIN_BODY_SHARE_CUT if c.cut else _MIN_BODY_SHARE
     return c.body_ml > 0 and c.body_ml >= share * expected(BODY_ML, c.level)
@@ -118,16 +140,16 @@ class Labelled:
     probabilities: list[float]
 
 
-def label(column: list[Instance], sacrum: SacrumSeen | None) -> Labelled:
+def label(column: list[Instance], sacrum: SacrumSeen | None, ribs: NDArray[np.float64]) -> Labelled:
     """Levels of the whole column at once: the cheapest path (Viterbi) and its marginals.
 
-    Emissions are the instances' mean level probabilities. A step to the next level is free; T13, L6, and a
+    Emissions are those of `evidence.log_emission`, with the ribs (n,) in ml of `evidence.ribs_ml`. A step to the next level is free; T13, L6, and a
     missing T12 or L5 cost `_ANOMALY_COST`; a skipped level costs less the better the distance fits. The
     sacrum, where seen, is one more step below the last vertebra.
     """
     states = list(_STATES)
-    emission = np.stack([_log_emission(c, states) for c in column])
-    steps = [_log_steps(upper, lower, states) for upper, lower in pairwise(column)]
+    emission = np.stack([log_emission(c, seen, states) for c, seen in zip(column, ribs, strict=True)])
+    steps = [_log_steps(ratio, states) for ratio in _ratios(column)]
     start = np.array([-_ANOMALY_COST if n in (T13, _L6) else 0.0 for n in states])
     end = _log_end(column[-1], sacrum, states)
 
@@ -146,19 +168,23 @@ def label(column: list[Instance], sacrum: SacrumSeen | None) -> Labelled:
     return Labelled([states[s] for s in path], [float(marginals[t, s]) for t, s in enumerate(path)])
 
 
-def _log_emission(c: Instance, states: list[int]) -> NDArray[np.float64]:
-    p = c.level[states]
-    p = p / max(p.sum(), 1e-6)
-    return np.asarray(_EMISSION_WEIGHT * np.log((p + _EMISSION_FLOOR) / (1 + _EMISSION_FLOOR * len(states))))
+def _ratios(column: list[Instance]) -> list[float]:
+    """Distances between neighbours over what their levels let expect, for a patient of this column's size."""
+    ratios = [
+        float(np.linalg.norm(upper.centre_mm - lower.centre_mm))
+        / expected(SPACING_MM, upper.level + lower.level)
+        for upper, lower in pairwise(column)
+    ]
+    size = float(np.clip(np.median(ratios), *_SIZES)) if len(ratios) >= _LEAST_STEPS_FOR_SIZE else 1.0
+    return [ratio / size for ratio in ratios]
 
 
-def _log_steps(upper: Instance, lower: Instance, states: list[int]) -> NDArray[np.float64]:
-    distance = float(np.linalg.norm(upper.centre_mm - lower.centre_mm))
-    ratio = distance / expected(SPACING_MM, upper.level + lower.level)
+def _log_steps(ratio: float, states: list[int]) -> NDArray[np.float64]:
     costs = np.array([[step_cost(a, b, ratio) for b in states] for a in states])
     # What looks like a vertebra is seldom sacrum, and more seldom still just where L5 is absent as well.
     usual = [n in (_L5, _L6, SACRUM) for n in states]
-    costs[:, states.index(SACRUM)] += np.where(usual, _FALLEN_COST, _FALLEN_UNUSUAL_COST)
+    fallen = np.minimum(costs[:, states.index(SACRUM)], _MOST_FALLEN_COST)
+    costs[:, states.index(SACRUM)] = fallen + np.where(usual, _FALLEN_COST, _FALLEN_UNUSUAL_COST)
     return -costs
 
 
@@ -186,7 +212,7 @@ def _log_end(last: Instance, sacrum: SacrumSeen | None, states: list[int]) -> ND
     half_body_mm = 0.5 * expected(SPACING_MM, last.level)
     gap = float(np.linalg.norm(sacrum.voxels_mm - last.centre_mm, axis=1).min()) - half_body_mm
     ratio = 1.0 if gap < _DISC_MM else 1.0 + (gap - _DISC_MM / 2) / SACRUM_SPACING_MM
-    return np.array([-step_cost(n, SACRUM, ratio) for n in states])
+    return np.array([-min(step_cost(n, SACRUM, ratio), _MOST_END_COST) for n in states])
 
 
 def _marginals(

@@ -102,7 +102,7 @@ def _one(
     chosen: tuple[tuple[int, ...] | None, Plan],
 ) -> None:
     start = time.perf_counter()
-    scan = read_scan(path, arguments.series)
+    scan = read_scan(path, arguments.series, as_stored=True)
     reading = time.perf_counter() - start
     with _progress(path.name, arguments.quiet) as progress:
         options = PredictOptions(levels=chosen[0], plan=chosen[1], progress=progress)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cc3d
 import numpy as np
@@ -17,6 +18,7 @@ from vertseg.volume import Grid, Volume
 _SEEN = 0.1
 _LEAST_AGREEMENT = 0.2
 _CRUMB_SHARE = 0.03
+_HALF_OF_DECIDING = 0.25
 _LEAST_FINDING_ML = {
     "lytic_lesion": 0.2,
     "sclerotic_lesion": 0.2,
@@ -36,7 +38,7 @@ class Composed:
         grid: where the voxels are.
         levels: (X, Y, Z) uint8 level numbers, the sacrum included.
         tissue: (X, Y, Z) uint8 `Tissue` numbers.
-        masks: (F, X, Y, Z) bool, in `FINDINGS` order.
+        masks: one (X, Y, Z) bool for each of `FINDINGS`.
         boxes: per vertebra, the box that holds it.
         own_masks: per vertebra, (F, x, y, z) bool findings of it alone in its box.
         warnings: sentences for the reader.
@@ -46,7 +48,7 @@ class Composed:
     grid: Grid
     levels: NDArray[np.uint8]
     tissue: NDArray[np.uint8]
-    masks: NDArray[np.bool_]
+    masks: list[NDArray[np.bool_]]
     boxes: list[Box]
     own_masks: list[NDArray[np.bool_]]
     warnings: list[str]
@@ -68,6 +70,7 @@ def compose(
     fusion: float,
     thresholds: Sequence[float],
     keep_probabilities: bool = False,
+    source: Grid | None = None,
 ) -> Composed:
     """Labels of all examined vertebrae on the scan's RAS grid.
 
@@ -81,19 +84,21 @@ def compose(
         fusion: weight of the locate network inside a crop, 0 to 1.
         thresholds: probability from which a voxel belongs to each of `FINDINGS`.
         keep_probabilities: whether to give the findings' probabilities beside the masks.
+        source: the scan's grid as it was stored; labels then lie in memory as a NIfTI file of it has them.
     """
-    levels = np.zeros(grid.shape, dtype=np.uint8)
-    tissue = np.zeros(grid.shape, dtype=np.uint8)
-    # Zeros cost no memory until they are written, which matters beside a scan of 200 million voxels.
-    best = np.zeros(grid.shape, dtype=np.float16)
+    source = source or grid
+    levels, tissue = _zeros(source, np.uint8), _zeros(source, np.uint8)
+    best = _zeros(source, np.float16)
     boxes: list[Box] = []
     found: list[NDArray[np.bool_]] = []
     kept: list[NDArray[np.float16]] = []
     warnings: list[str] = []
+    # Where no corner reaches this nothing is decided: two parts that sum to 0.5 have one of 0.25.
+    least = 0.0 if keep_probabilities or fusion > 0 else min(_HALF_OF_DECIDING, *thresholds)
     for crop in examined:
         box = _box(crop, grid)
         boxes.append(box)
-        parts, findings, warning = _probabilities(crop, located, _grid_of(grid, box), fusion)
+        parts, findings, warning = _probabilities(crop, located, _grid_of(grid, box), (fusion, least))
         warnings.extend([warning] if warning else [])
         vertebra = parts.sum(axis=0)
         wins = (vertebra > 0.5) & (vertebra > best[box])
@@ -106,13 +111,23 @@ def compose(
             kept.append(findings.astype(np.float16))
     for crop, box in zip(examined, boxes, strict=True):
         _drop_crumbs(levels[box], tissue[box], crop.vertebra.level)
-    masks = np.zeros((len(FINDINGS), *grid.shape), dtype=bool)
+    masks = [_zeros(source, np.bool_) for _ in FINDINGS]
     for crop, box, own in zip(examined, boxes, found, strict=True):
         own &= (levels[box] == 0) | (levels[box] == crop.vertebra.level)
         _drop_specks(own, grid.voxel_volume_mm3 / 1000.0)
-        masks[(slice(None), *box)] |= own
+        for mask, mine in zip(masks, own, strict=True):
+            mask[box] |= mine
     probabilities = _merged(kept, boxes, levels, examined) if keep_probabilities else None
     return Composed(grid, levels, tissue, masks, boxes, found, warnings, probabilities)
+
+
+def _zeros(source: Grid, dtype: type[Any]) -> NDArray[Any]:
+    """RAS zeros that lie in memory as in a file of `source`, x fastest; they take no memory until they are written."""
+    return (
+        Volume(np.zeros(source.shape, dtype=dtype, order="F"), source.affine)
+        .oriented("RAS", copy=False)
+        .array
+    )
 
 
 def _merged(
@@ -142,11 +157,15 @@ def add_sacrum(composed: Composed, sacrum: Volume) -> None:
 
 
 def _probabilities(
-    crop: Examined, located: Located, part: Grid, fusion: float
+    crop: Examined, located: Located, part: Grid, how: tuple[float, float]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], str | None]:
-    """Body and posterior (2, x, y, z) and findings (F, x, y, z) probabilities of one vertebra on `part`."""
+    """Body and posterior (2, x, y, z) and findings (F, x, y, z) probabilities of one vertebra on `part`.
+
+    `how` is the fusion, and the probability below which a crop's voxels are left at zero.
+    """
+    fusion, least = how
     channels = np.concatenate([crop.tissue[[Tissue.BODY, Tissue.POSTERIOR]], crop.findings])
-    sampled = sample_channels(channels, crop.grid.affine, part)
+    sampled = sample_channels(channels, crop.grid.affine, part, least)
     fine, findings = sampled[:2], sampled[2:]
     rough = sample_channels(_located_parts(crop.vertebra, located), crop.vertebra.marker.affine, part)
     covered = inside(crop.grid.shape, crop.grid.affine, part)

@@ -24,6 +24,8 @@ class Examined:
         tissue: (3, X, Y, Z) probabilities in `labels.Tissue` order.
         findings: (F, X, Y, Z) probabilities in `labels.FINDINGS` order.
         leak: probability per leak route, and "any".
+        leak_confidence: that "any leak" or "no leak", whichever is likelier, comes true; 0.5 to 1.
+        leak_abstained: whether the probabilities should not be used, see `leak_risk`.
     """
 
     vertebra: Vertebra
@@ -31,6 +33,8 @@ class Examined:
     tissue: NDArray[np.float32]
     findings: NDArray[np.float32]
     leak: dict[str, float]
+    leak_confidence: float = 0.5
+    leak_abstained: bool = True
 
 
 def examine_vertebrae(
@@ -54,6 +58,9 @@ def examine_vertebrae(
         for i, vertebra in enumerate(batch):
             routes = {route: float(p) for route, p in zip(LEAK_ROUTES, out["leak"][i], strict=True)}
             leak = {**routes, "any": float(out["any_leak"][i])}
-            examined.append(Examined(vertebra, inputs[i][1], out["tissue"][i], out["findings"][i], leak))
+            sure = float(out["leak_confidence"][i]), bool(out["leak_abstained"][i])
+            examined.append(
+                Examined(vertebra, inputs[i][1], out["tissue"][i], out["findings"][i], leak, *sure)
+            )
         options.progress("examine", len(examined), len(vertebrae))
     return examined

@@ -45,6 +45,9 @@ class VertebraFindings:
 
     Attributes:
         leak: probability of a cement leak for each of `vertseg.labels.LEAK_ROUTES`, and "any".
+        leak_confidence: that "any leak" or "no leak", whichever is likelier, comes true; 0.5 to 1.
+        leak_abstained: whether those should not be used: the scan is unlike what the leak head was fitted to, the
+            risk is a toss-up, or the checkpoint's leak head is not calibrated.
         inferred: only the examine network saw it, in a gap of the column.
     """
 
@@ -56,6 +59,8 @@ class VertebraFindings:
     measures: Measures
     leak: dict[str, float]
     inferred: bool = False
+    leak_confidence: float = 0.5
+    leak_abstained: bool = True
 
     @property
     def name(self) -> str:

@@ -25,7 +25,7 @@ from vertseg.labels import FINDINGS, SACRUM, Tissue, level_name
 from vertseg.planning.measures import measure
 from vertseg.volume import Volume, restore
 
-_VERSIONED = ("torch", "monai", "numpy", "scipy", "nibabel")
+_VERSIONED = ("torch", "monai", "openvino", "onnxruntime", "numpy", "scipy", "nibabel")
 
 
 def predict(
@@ -74,6 +74,7 @@ def predict(
             options.fusion,
             options.finding_thresholds,
             options.probabilities,
+            source=scan.source,
         )
         if column.sacrum is not None and (options.levels is None or SACRUM in options.levels):
             add_sacrum(composed, column.sacrum)
@@ -109,7 +110,7 @@ def open_volume(volume: Volume) -> Scan:
 def _opened(scan: str | os.PathLike[str] | Volume | Scan, options: PredictOptions) -> Scan:
     if isinstance(scan, Scan):
         return scan
-    return open_volume(scan) if isinstance(scan, Volume) else read_scan(scan, options.series)
+    return open_volume(scan) if isinstance(scan, Volume) else read_scan(scan, options.series, as_stored=True)
 
 
 @contextmanager
@@ -132,16 +133,18 @@ def _found(composed: Composed, index: int, crop: Examined) -> VertebraFindings:
         cut_by_field=vertebra.cut_by_field,
         measures=measure(tissue, masks, centre, vertebra.axes),
         leak=crop.leak,
+        leak_confidence=crop.leak_confidence,
+        leak_abstained=crop.leak_abstained,
         inferred=vertebra.inferred,
     )
 
 
 def _restored(composed: Composed, scan: Scan) -> tuple[Volume, Volume, dict[str, Volume]]:
     affine = composed.grid.affine
-    levels = restore(Volume(composed.levels, affine), scan.source)
-    tissue = restore(Volume(composed.tissue, affine), scan.source)
+    levels = restore(Volume(composed.levels, affine), scan.source, copy=False)
+    tissue = restore(Volume(composed.tissue, affine), scan.source, copy=False)
     masks = {
-        name: restore(Volume(composed.masks[i].view(np.uint8), affine), scan.source)
+        name: restore(Volume(composed.masks[i].view(np.uint8), affine), scan.source, copy=False)
         for i, name in enumerate(FINDINGS)
     }
     return levels, tissue, masks

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from vertseg.frames import column_axes, forward
 from vertseg.inference.column import CUT_FACTOR, Labelled, SacrumSeen, chain, label
+from vertseg.inference.evidence import ribs_ml
 from vertseg.inference.findings import Vertebra
 from vertseg.inference.gaps import fill_gaps
 from vertseg.inference.instances import Instance, find_instances, make_instance
@@ -21,6 +22,8 @@ _MIN_SACRUM_ML = 8.0
 _SPINE = 0.5
 _MOST_BELOW = 0.3
 """Share of the vertebrae's voxels below what was taken for a sacrum, from which on it is none."""
+_FEW = 2
+_LEAST_PROBABILITY_OF_FEW = 0.25
 _MARKER_MARGIN_VOX = 2
 
 
@@ -40,8 +43,11 @@ def read_column(located: Located) -> Column:
     sacrum_mask = _sacrum_mask(located)
     sacrum = SacrumSeen(located.grid.world(np.argwhere(sacrum_mask))) if sacrum_mask is not None else None
     instances = chain(split_merged(find_instances(located), located), sacrum)
+    labelled = label(instances, sacrum, ribs_ml(instances, located)) if instances else Labelled([], [])
+    # A lump of skull or hip looks like every level a little; a lone vertebra looks like its own.
+    if len(instances) <= _FEW and max(labelled.probabilities, default=0.0) < _LEAST_PROBABILITY_OF_FEW:
+        instances = []
     if instances:
-        labelled = label(instances, sacrum)
         instances, labelled, fallen = _joined(instances, labelled, located)
         for instance in fallen if instances else []:
             sacrum_mask = np.zeros(located.grid.shape, dtype=bool) if sacrum_mask is None else sacrum_mask
@@ -51,19 +57,22 @@ def read_column(located: Located) -> Column:
 
 
 def _sacrum_mask(located: Located) -> NDArray[np.bool_] | None:
-    """The largest piece of sacrum, None where it is too small to be one or most of the spine lies below it."""
+    """The largest piece of sacrum that can be one; None where each is too small or has most of the spine below it."""
     mask = located.tissue.argmax(axis=0) == LocateClass.SACRUM
     if not mask.any():
         return None
-    largest = cc3d.largest_k(mask, k=1, connectivity=26).astype(bool)
-    if largest.sum() * located.grid.voxel_volume_mm3 / 1000.0 < _MIN_SACRUM_ML:
-        return None
-    # A shoulder blade taken for a sacrum would make all the spine below it disappear.
-    height = np.median(located.grid.world(np.argwhere(largest))[:, 2])
+    pieces, n = cc3d.connected_components(mask, connectivity=26, return_N=True)
+    sizes = np.bincount(pieces.ravel(), minlength=n + 1)
+    sizes[0] = 0
+    large = np.flatnonzero(sizes * located.grid.voxel_volume_mm3 / 1000.0 >= _MIN_SACRUM_ML)
     spine = located.grid.world(np.argwhere(located.vertebra > _SPINE))[:, 2]
-    if len(spine) and np.mean(spine < height) > _MOST_BELOW:
-        return None
-    return np.asarray(largest)
+    for number in large[np.argsort(-sizes[large], kind="stable")]:
+        piece = pieces == number
+        # A shoulder blade taken for a sacrum would make all the spine below it disappear.
+        height = np.median(located.grid.world(np.argwhere(piece))[:, 2])
+        if not len(spine) or np.mean(spine < height) <= _MOST_BELOW:
+            return np.asarray(piece)
+    return None
 
 
 def _joined(

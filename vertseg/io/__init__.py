@@ -19,7 +19,7 @@ class Scan:
     """A CT as it was read.
 
     Attributes:
-        volume: float32 HU, reordered to RAS+ without interpolation.
+        volume: HU, reordered to RAS+ without interpolation; float32, or int16 where it was read `as_stored`.
         source: the grid as it was stored, to which `vertseg.volume.restore` takes results back.
         path: the file or folder.
         sha256: of the file's bytes; of a DICOM series, of its files' sorted hashes, wherever they lie.
@@ -34,7 +34,10 @@ class Scan:
 
 
 def read_scan(
-    path: str | os.PathLike[str], series: str | None = None, files: Sequence[Path] | None = None
+    path: str | os.PathLike[str],
+    series: str | None = None,
+    as_stored: bool = False,
+    files: Sequence[Path] | None = None,
 ) -> Scan:
     """Read a CT from a NIfTI file, a DICOM folder, a DICOM file or a zip of DICOM files.
 
@@ -42,6 +45,7 @@ def read_scan(
         path: the file or folder.
         series: which DICOM series, by its SeriesInstanceUID, number or description; needed where there are
             several CT series.
+        as_stored: keep int16 HU and the voxels' order in memory (a view), which saves copies of large scans.
         files: of a DICOM folder, where they are known already; the others in it are then not looked at.
 
     Raises:
@@ -55,10 +59,10 @@ def read_scan(
     elif series is not None:
         raise InputError(f"'{place}' is not DICOM, so it has no series '{series}' to choose.")
     else:
-        volume, description = read_nifti(place)
+        volume, description = read_nifti(place, as_stored)
         sha256 = file_sha256(place)
     check_ct(volume, place)
-    return Scan(volume.oriented("RAS"), volume.grid, place, sha256, description)
+    return Scan(volume.oriented("RAS", copy=not as_stored), volume.grid, place, sha256, description)
 
 
 def read_labels(path: str | os.PathLike[str]) -> Volume:

@@ -27,7 +27,7 @@ def check_ct(volume: Volume, path: Path) -> None:
             or values that are not HU.
     """
     array = volume.array
-    if not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         bad = int(array.size - np.isfinite(array).sum())
         raise InputError(
             f"'{path}' has {bad} voxels that are not numbers (NaN or infinite); export it again."

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from vertseg.errors import InputError, OutputError
 from vertseg.io.atomic import atomic_path
 from vertseg.io.checks import check_affine, check_stored
+from vertseg.io.gzipped import Bytes, unpacked, write_packed
 from vertseg.volume import Grid, Volume
 
 _LOG = logging.getLogger("vertseg")
 _MM_PER_UNIT: Final = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
 _CONFLICT_MM: Final = 0.5
-_GZIP_LEVEL: Final = 1
+_DATA_OFFSET: Final = 352
 _UNREADABLE: Final = (
     OSError,
     EOFError,
@@ -34,10 +35,14 @@ _UNREADABLE: Final = (
 )
 
 
-def read_nifti(path: Path) -> tuple[Volume, dict[str, str]]:
+def read_nifti(path: Path, as_stored: bool = False) -> tuple[Volume, dict[str, str]]:
     """A NIfTI file's scaled values (float32, in the order of the file) and what its header says.
 
     The sform is used where its code is set, else the qform; the description says so when they disagree.
+
+    Args:
+        path: the file.
+        as_stored: give values that are stored as 16-bit HU as int16, which is half the memory.
 
     Raises:
         InputError: not NIfTI, damaged, not three-dimensional, or without a usable affine.
@@ -46,10 +51,32 @@ def read_nifti(path: Path) -> tuple[Volume, dict[str, str]]:
     shape = check_stored(image.shape, image.get_data_dtype(), path)
     affine, description = _affine(image, path, shape)
     try:
-        array = image.get_fdata(caching="unchanged", dtype=np.float32)
+        array = _scaled(image.dataobj, as_stored)
     except _UNREADABLE as error:
         raise _damaged(path, error) from error
     return Volume(array.reshape(shape), affine), description
+
+
+def _scaled(stored: Any, as_stored: bool) -> NDArray[Any]:
+    """Values of a proxy: int16 where they are and may stay so, else float32."""
+    array = np.asarray(stored.get_unscaled())
+    slope, intercept = float(stored.slope), float(stored.inter)
+    if (
+        array.dtype.kind == "i"
+        and array.dtype.itemsize == 2
+        and as_stored
+        and (slope, intercept) == (1.0, 0.0)
+    ):
+        return array.astype(np.int16, copy=False)
+    if array.dtype.kind == "f" or array.dtype.itemsize > 2:
+        scaled = array if (slope, intercept) == (1.0, 0.0) else array * slope + intercept
+        return np.asarray(scaled, dtype=np.float32)
+    values = array.astype(np.float32)
+    if slope != 1.0:
+        values *= np.float32(slope)
+    if intercept != 0.0:
+        values += np.float32(intercept)
+    return values
 
 
 def read_label_array(path: Path) -> Volume:
@@ -75,11 +102,16 @@ def read_label_array(path: Path) -> Volume:
     return Volume(whole.astype(dtype), affine)
 
 
-def write_nifti(path: str | os.PathLike[str], volume: Volume) -> None:
-    """Write a volume as NIfTI (.nii, or .nii.gz at gzip level 1); it appears whole or not at all.
+def write_nifti(path: str | os.PathLike[str], volume: Volume, threads: int = 1) -> None:
+    """Write a volume as NIfTI (.nii, or .nii.gz at the lowest gzip level); it appears whole or not at all.
 
     Masks are written as uint8. The sform carries the affine; the qform does too where it can, that is
-    unless the grid is sheared. Equal volumes give equal bytes.
+    unless the grid is sheared. Equal volumes give equal bytes, for any number of threads.
+
+    Args:
+        path: ends with .nii or .nii.gz.
+        volume: any orientation; a Fortran-ordered array is written without a copy.
+        threads: how many compress at once.
 
     Raises:
         OutputError: the name has another ending, or the file system refused.
@@ -96,12 +128,19 @@ def write_nifti(path: str | os.PathLike[str], volume: Volume) -> None:
         image.set_qform(None, code=0)
     with atomic_path(name) as partial, partial.open("wb") as raw:
         if name.lower().endswith(".gz"):
-            with gzip.GzipFile(
-                filename="", fileobj=raw, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0
-            ) as file:
-                image.to_stream(file)
+            write_packed(raw, _stream(image), threads)
         else:
-            image.to_stream(raw)
+            raw.writelines(_stream(image))
+
+
+def _stream(image: Any) -> list[Bytes]:
+    """A single-file NIfTI's bytes: header, and the voxels with x running fastest."""
+    header = image.header.copy()
+    header.set_data_offset(_DATA_OFFSET)
+    header.set_slope_inter(1.0, 0.0)
+    array = np.asanyarray(image.dataobj)
+    voxels = array.reshape(-1, order="F")
+    return [header.binaryblock + bytes(_DATA_OFFSET - len(header.binaryblock)), memoryview(voxels)]
 
 
 def file_sha256(path: Path) -> str:
@@ -119,10 +158,10 @@ def _load(path: Path) -> Any:
     except _UNREADABLE as error:
         raise _damaged(path, error) from error
     try:
-        unpacked = gzip.decompress(path.read_bytes())
+        contents = unpacked(path.read_bytes())
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(f"'{path}' is damaged or cut short; copy or export it again.") from error
-    return type(_known(image, path)).from_bytes(unpacked)
+    return type(_known(image, path)).from_bytes(contents)
 
 
 def _known(image: Any, path: Path) -> Any:

@@ -35,6 +35,20 @@ def save_checkpoint(stem: Path, state: Mapping[str, Tensor], meta: Meta) -> Path
     return path
 
 
+def load_weights(net: LocateNet | ExamineNet, state: Mapping[str, Tensor]) -> None:
+    """Put weights into a network; those of a leak head of another build are left out, which leaves it untrained.
+
+    Raises:
+        RuntimeError: other weights do not fit.
+    """
+    own = net.state_dict()
+    leak = {name for name in own if name.startswith("leak.")}
+    given = {name for name in state if name.startswith("leak.")}
+    alike = leak == given and all(own[name].shape == state[name].shape for name in leak)
+    kept = {name: tensor for name, tensor in state.items() if alike or name not in given}
+    net.load_state_dict(kept if alike else {**kept, **{name: own[name] for name in leak}})
+
+
 def load_checkpoint(path: Path) -> tuple[LocateNet | ExamineNet, Meta]:
     """The network in evaluation mode with its weights, on the CPU, and its description.
 
@@ -53,7 +67,7 @@ def load_checkpoint(path: Path) -> tuple[LocateNet | ExamineNet, Meta]:
         )
     net = build_network(NetSpec(meta.task, meta.filters))
     try:
-        net.load_state_dict(load_tensors(content))
+        load_weights(net, load_tensors(content))
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path} does not fit this vertseg's {meta.task} network ({reason}).") from None

@@ -1,5 +1,6 @@
-"""The leak head: risk per route from a vertebra's features and the plan, monotone in the plan by construction."""
+"""The leak head: risk per route from what was measured of a vertebra and the plan, monotone in the plan by construction."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import torch
@@ -7,61 +8,111 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vertseg.labels import LEAK_ROUTES, VISCOSITIES
+from vertseg.nets.leak_features import describe, descriptor_names
 
 PLAN_INPUTS: Final = ("volume_ml", "viscosity", "approach")
-_PLAN_SCALE: Final = (5.0, float(len(VISCOSITIES) - 1), 1.0)
-_HIDDEN: Final = 48
+TYPICAL_PLAN: Final = (4.0, 1.0, 0.5)
+"""Stands in for an unknown input, beside a bias of its own."""
+
+ODDNESS_AXES: Final = 24
+"""Directions of the features' spread that the measure of oddness knows one by one; the rest share one width."""
+
+_HIDDEN: Final = 32
+_VOLUME_FLOOR_ML: Final = 0.25
+_VOLUME_SCALE_ML: Final = 5.0
+_BODY: Final = descriptor_names().index("body")
 
 
 class LeakHead(nn.Module):
-    """Logit per route = base + gain_volume * volume - gain_viscosity * viscosity + approach term.
+    """Logit per route from features of a vertebra and the plan, and how odd the features are.
 
-    Both gains are softplus outputs, hence positive: risk never falls when volume rises or viscosity drops.
-    An unknown (NaN) input contributes nothing but a learned bias of its own.
+    logit = base + a log(volume / body) + b volume - c [viscosity above low] - d [above medium] + e approach, where all
+    six are read from the vertebra and a, b, c and d are softplus outputs, hence positive: risk never falls when volume
+    rises or viscosity drops. The features only read the network: no gradient flows into it, so that the leaks, which
+    are noisy, cannot spoil what it draws.
+
+    What is fitted rather than trained is kept in buffers that travel with the weights into every engine: mean and width
+    of the features, and their spread in training crops. The calibration is not in here: it is fitted on other crops,
+    kept in the checkpoint's JSON and applied by `inference.leak_risk`.
+
+    Args:
+        filters: channels of the U-Net, from full resolution to the bottleneck.
     """
 
-    def __init__(self, bottleneck_channels: int, finding_channels: int) -> None:
+    def __init__(self, filters: Sequence[int], dropout: float = 0.3) -> None:
         super().__init__()
-        routes = len(LEAK_ROUTES)
-        self.hidden = nn.Linear(2 * bottleneck_channels + finding_channels, _HIDDEN)
+        routes, size = len(LEAK_ROUTES), len(descriptor_names()) + sum(filters)
+        self.hidden = nn.Linear(size, _HIDDEN)
+        self.dropout = nn.Dropout(dropout)
         self.base = nn.Linear(_HIDDEN, routes)
-        self.gains = nn.Linear(_HIDDEN, 2 * routes)
+        self.gains = nn.Linear(_HIDDEN, (1 + len(VISCOSITIES)) * routes)
         self.approach = nn.Linear(_HIDDEN, routes)
         self.unknown = nn.Parameter(torch.zeros(len(PLAN_INPUTS), routes))
-        self.register_buffer("plan_scale", torch.tensor(_PLAN_SCALE), persistent=False)
+        for name, value in {
+            "centre": torch.zeros(size), "width": torch.ones(size),
+            "odd_axes": torch.zeros(ODDNESS_AXES, size), "odd_gain": torch.zeros(ODDNESS_AXES),
+            "odd_rest": torch.ones(()),
+        }.items():  # fmt: skip
+            self.register_buffer(name, value)
 
-    def forward(self, bottleneck: Tensor, marker: Tensor, findings: Tensor, plan: Tensor) -> Tensor:
-        """Logits (N, 4) of `labels.LEAK_ROUTES`.
+    def features(self, inner: Sequence[Tensor], image: Tensor, tissue: Tensor, findings: Tensor) -> Tensor:
+        """What is measured of a vertebra (N, D): `leak_features.describe`, then inner features averaged over the body.
 
         Args:
-            bottleneck: features (N, C, x, y, z).
-            marker: (N, 1, X, Y, Z) in [0, 1], the vertebra looked at.
-            findings: logits (N, F, X, Y, Z); only their extent is read, no gradient flows back.
+            inner: features of the U-Net from the bottleneck to full resolution, each (N, C, x, y, z).
+            image: the network's input (N, 2, X, Y, Z): normalised image and marker.
+            tissue: logits (N, 3, X, Y, Z).
+            findings: logits (N, F, X, Y, Z).
+        """
+        parts = [describe(image[:, :1], image[:, 1:2], tissue, findings)]
+        body = tissue.detach().float().softmax(1)[:, 1:2]
+        for feature in inner:
+            weight = F.avg_pool3d(body, body.shape[2] // feature.shape[2])
+            total = weight.flatten(1).sum(1, keepdim=True).clamp_min(1e-3)
+            parts.append((feature.detach().float() * weight).flatten(2).sum(2) / total)
+        return torch.cat(parts, 1)
+
+    def forward(self, features: Tensor, plan: Tensor) -> Tensor:
+        """Logits (N, 4) of `labels.LEAK_ROUTES`, not calibrated.
+
+        Args:
+            features: (N, D), see `features`.
             plan: (N, 3), see `PLAN_INPUTS`; NaN is unknown.
         """
-        # A pool of a fixed factor, not an adaptive one, which ONNX has no operator for.
-        weight = F.avg_pool3d(marker, marker.shape[2] // bottleneck.shape[2])
-        masked = (bottleneck * weight).flatten(2).sum(2) / weight.flatten(2).sum(2).clamp_min(1e-3)
-        extent = torch.log1p(findings.detach().sigmoid().flatten(2).sum(2))
-        pooled = torch.cat([masked, bottleneck.flatten(2).mean(2), extent], 1)
-        return self.logits(F.leaky_relu(self.hidden(pooled)), plan)
+        hidden = self.dropout(F.leaky_relu(self.hidden(self.standardised(features))))
+        return self.logits(hidden, features[:, _BODY : _BODY + 1], plan)
 
-    def logits(self, hidden: Tensor, plan: Tensor) -> Tensor:
-        """Logits (N, 4) from hidden features (N, H) and plans (N, 3); all of the monotony is in here."""
-        scale = self.get_buffer("plan_scale")
+    def standardised(self, features: Tensor) -> Tensor:
+        """Features (N, D) in widths from the training crops' mean, bounded: nothing odd may run away."""
+        return ((features - self.get_buffer("centre")) / self.get_buffer("width")).clamp(-5.0, 5.0)
+
+    def logits(self, hidden: Tensor, log_body: Tensor, plan: Tensor) -> Tensor:
+        """Logits (N, 4) from hidden features (N, H), log body size (N, 1) and plans (N, 3); the monotony is in here."""
         unknown = plan.isnan()
-        known = torch.where(unknown, torch.zeros_like(plan), plan) / scale
-        volume_gain, viscosity_gain = F.softplus(self.gains(hidden)).chunk(2, 1)
+        known = torch.where(unknown, plan.new_tensor(TYPICAL_PLAN), plan)
+        volume, viscosity, approach = known[:, 0:1].clamp_min(0.0), known[:, 1:2], known[:, 2:3]
+        relative, by_ml, first, second = F.softplus(self.gains(hidden)).chunk(1 + len(VISCOSITIES), 1)
         total = (
             self.base(hidden)
-            + volume_gain * known[:, 0:1]
-            - viscosity_gain * known[:, 1:2]
-            + self.approach(hidden) * known[:, 2:3]
+            # Around the logarithm of a usual body's voxels per ml, so that the gain and the base do not fight.
+            + relative * (torch.log(volume + _VOLUME_FLOOR_ML) - log_body + 8.0)
+            + by_ml * volume / _VOLUME_SCALE_ML
+            - first * viscosity.clamp(0.0, 1.0)
+            - second * (viscosity - 1.0).clamp(0.0, 1.0)
+            + self.approach(hidden) * approach
         )
         result: Tensor = total + unknown.to(total.dtype) @ self.unknown
         return result
 
+    def oddness(self, features: Tensor) -> Tensor:
+        """How far (N,) features lie from those of training crops: root mean squared distance in widths, usually near 1.
 
-def any_leak(logits: Tensor) -> Tensor:
-    """Probability (N,) of a leak by at least one route, 1 - prod(1 - p), from route logits (N, 4)."""
-    return -torch.expm1(-F.softplus(logits).sum(-1))
+        Mahalanobis distance over the square root of D under probabilistic PCA (Tipping and Bishop 1999, JRSS B
+        61:611-22); it is to be compared with the limit in the checkpoint's JSON.
+        """
+        centred = (features - self.get_buffer("centre")) / self.get_buffer("width")
+        # A linear map, not a product with a transpose, which an exporter folds into a constant of its own.
+        along = F.linear(centred, self.get_buffer("odd_axes"))
+        square = (centred**2).sum(1) - (along**2).sum(1)
+        weighed = (along**2 * self.get_buffer("odd_gain")).sum(1) + square * self.get_buffer("odd_rest")
+        return torch.sqrt(weighed.clamp_min(0.0) / features.shape[1])

@@ -35,6 +35,8 @@ class Meta:
         normalisation: name of the intensity mapping (`preprocess.NORMALISATION`).
         label_scheme: numbering of levels.
         sha256: digest of the weights file.
+        leak: of the examine network's leak head, what it was fitted to, its figures and the "rule" by which its
+            logits become risks (`inference.leak_risk.LeakRule`); empty where the head is untrained or not calibrated.
     """
 
     task: Task
@@ -48,6 +50,7 @@ class Meta:
     normalisation: str = NORMALISATION
     label_scheme: str = LABEL_SCHEME
     sha256: str = ""
+    leak: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the format."""

@@ -19,16 +19,16 @@ class LocateOutputs(nn.Module):
 
 
 class ExamineOutputs(nn.Module):
-    """`ExamineNet` as probabilities, its leak routes as logits (they are calibrated afterwards)."""
+    """`ExamineNet` as probabilities, but leak routes as logits (`inference.leak_risk` calibrates them)."""
 
     def __init__(self, net: ExamineNet) -> None:
         super().__init__()
         self.net = net
 
-    def forward(self, image: Tensor, plan: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`tissue` (N, 3, ...), `findings` (N, 4, ...), `leak_logits` (N, 4) of (N, 2, X, Y, Z) and (N, 3)."""
+    def forward(self, image: Tensor, plan: Tensor) -> tuple[Tensor, ...]:
+        """`tissue` (N, 3, ...), `findings` (N, 4, ...), `leak_logits` (N, 4), `leak_oddness` (N,) of both inputs."""
         out = self.net(image, plan)
-        return out["tissue"].softmax(1), out["findings"].sigmoid(), out["leak"]
+        return out["tissue"].softmax(1), out["findings"].sigmoid(), out["leak"], out["leak_oddness"]
 
 
 def with_outputs(net: LocateNet | ExamineNet) -> LocateOutputs | ExamineOutputs:

@@ -149,24 +149,37 @@ class ExamineNet(nn.Module):
         self.tissue = UnetOutBlock(3, spec.filters[0], len(Tissue))
         self.findings = UnetOutBlock(3, spec.filters[0], len(FINDINGS))
         self.findings_coarse = _CoarseHead(spec.filters, len(FINDINGS))
-        self.leak = LeakHead(spec.filters[-1], len(FINDINGS))
+        self.leak = LeakHead(spec.filters)
 
     def forward(self, x: Tensor, plan: Tensor) -> dict[str, Tensor]:
         """Heads of crops (N, 2, X, Y, Z) under plans (N, 3) (volume_ml, viscosity 0-2, approach 0-1, NaN unknown).
 
         Returns:
             `tissue` (N, 3, X, Y, Z) logits in the order of `labels.Tissue`, `findings` (N, 4, X, Y, Z) logits in
-            the order of `labels.FINDINGS`, `leak` (N, 4) logits in the order of `labels.LEAK_ROUTES`.
+            the order of `labels.FINDINGS`, `leak` (N, 4) logits in the order of `labels.LEAK_ROUTES`, not
+            calibrated, `leak_oddness` (N,), see `LeakHead.oddness`.
         """
+        heads = self.heads(x)
+        features = heads["leak_features"]
+        return {
+            "tissue": heads["tissue"],
+            "findings": heads["findings"],
+            "leak": self.leak(features, plan),
+            "leak_oddness": self.leak.oddness(features),
+        }
+
+    def heads(self, x: Tensor) -> dict[str, Tensor]:
+        """What does not hang on the plan: `tissue` and `findings` as above, `leak_features` (N, D)."""
         features = self.unet(x)
         quarter, half, full = features[-3:]
         # As in LocateNet: what needs context (is this the vein or a lesion?) is decided where context is.
         coarse = F.interpolate(self.findings_coarse(half, quarter), scale_factor=2.0, mode="trilinear")
         findings = self.findings(full) + coarse
+        tissue = self.tissue(full)
         return {
-            "tissue": self.tissue(full),
+            "tissue": tissue,
             "findings": findings,
-            "leak": self.leak(features[0], x[:, 1:2], findings, plan),
+            "leak_features": self.leak.features(features, x, tissue, findings),
         }
 
 

@@ -1,5 +1,6 @@
 """A grid of voxels on which implicit surfaces are painted, box by box, on CPU or GPU."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -39,21 +40,22 @@ class Canvas:
         """Whether a ball around patient points (K, 3), widened by a margin, comes near the grid: quick, not exact."""
         low, high = points_mm.min(0), points_mm.max(0)
         gap = 0.5 * (low + high) - self.centre_mm
-        reach = self.radius_mm + margin_mm + 0.5 * float(np.linalg.norm(high - low))
+        across = high - low
+        reach = self.radius_mm + margin_mm + 0.5 * math.sqrt(float(across @ across))
         return float(gap @ gap) < reach * reach
 
     def box(self, corners_mm: Array, margin_mm: float) -> Box | None:
         """Slices that hold the given patient points (K, 3) with a margin; None if outside the grid."""
-        low, high = corners_mm.min(0) - margin_mm, corners_mm.max(0) + margin_mm
-        ends = np.array(
-            [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
-        )
-        vox = ends @ self.inverse[:3, :3].T + self.inverse[:3, 3]
-        start = np.maximum(np.floor(vox.min(0)), 0).astype(int)
-        stop = np.minimum(np.ceil(vox.max(0)) + 1, self.grid.shape).astype(int)
-        if (stop <= start).any():
-            return None
-        return (slice(start[0], stop[0]), slice(start[1], stop[1]), slice(start[2], stop[2]))
+        low, high = corners_mm.min(0), corners_mm.max(0)
+        middle = self.inverse[:3, :3] @ (0.5 * (low + high)) + self.inverse[:3, 3]
+        reach = np.abs(self.inverse[:3, :3]) @ (0.5 * (high - low) + margin_mm)
+        slices = []
+        for at, half, voxels in zip(middle.tolist(), reach.tolist(), self.grid.shape, strict=True):
+            start, stop = max(0, math.floor(at - half)), min(voxels, math.ceil(at + half) + 1)
+            if stop <= start:
+                return None
+            slices.append(slice(start, stop))
+        return (slices[0], slices[1], slices[2])
 
     def points(self, box: Box | None = None) -> Tensor:
         """Patient coordinates (x, y, z, 3) in mm of the voxels of a box."""
@@ -61,11 +63,16 @@ class Canvas:
         i, j, k = (torch.arange(r.start, r.stop, dtype=torch.float32, device=self.device) for r in ranges)
         return self.place(i, j, k)
 
+    def local_points(self, box: Box, axes: Array, origin_mm: Array) -> Tensor:
+        """Coordinates (x, y, z, 3) in mm of the voxels of a box in a frame: its axes (columns) and its origin."""
+        i, j, k = (torch.arange(r.start, r.stop, dtype=torch.float32, device=self.device) for r in box)
+        into = np.eye(4)
+        into[:3, :3], into[:3, 3] = axes.T, -axes.T @ origin_mm
+        return _placed(into @ self.matrix, i, j, k)
+
     def place(self, i: Tensor, j: Tensor, k: Tensor) -> Tensor:
         """Patient coordinates (x, y, z, 3) in mm of a lattice of voxel indices along the three axes."""
-        i, j, k = i[:, None, None], j[None, :, None], k[None, None, :]
-        rows = (i * float(m[0]) + j * float(m[1]) + (k * float(m[2]) + float(m[3])) for m in self.matrix[:3])
-        return stack_points(*rows)
+        return _placed(self.matrix, i, j, k)
 
     def lattice(self, box: Box | None, step_mm: float) -> "Lattice":
         """A coarser lattice over a box, on which smooth geometry is evaluated."""
@@ -94,6 +101,13 @@ class Canvas:
         target = self.hu if box is None else self.hu[box]
         share = coverage(distance, self.width)
         target.copy_(target + share * (hu - target))
+
+
+def _placed(matrix: Array, i: Tensor, j: Tensor, k: Tensor) -> Tensor:
+    """Points (x, y, z, 3) of a lattice of indices along the three axes, through a 4x4 matrix."""
+    i, j, k = i[:, None, None], j[None, :, None], k[None, None, :]
+    rows = (i * float(m[0]) + j * float(m[1]) + (k * float(m[2]) + float(m[3])) for m in matrix[:3])
+    return stack_points(*rows)
 
 
 def _lattice_axis(voxels: slice, stride: int) -> np.ndarray:

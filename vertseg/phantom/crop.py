@@ -30,7 +30,7 @@ PATHOLOGY_BOOST = 2.2
 """The examined vertebra is sick this many times as often as one of a whole scan, so that rare findings show."""
 
 
-def _patient(seed: int, rng: np.random.Generator, device: str) -> tuple[Anatomy, VertebraShape]:
+def draw_patient(seed: int, rng: np.random.Generator, device: str) -> tuple[Anatomy, VertebraShape]:
     """A patient and the vertebra to look at, redrawn with more pathology."""
     anatomy = draw_anatomy(seed, ScanConfig(device=device))
     region = rng.random()
@@ -84,7 +84,7 @@ def render_crop(
         inject: simulate the plan for the leak labels, which takes as long as the rest; else they are NaN.
     """
     rng = np.random.default_rng([seed, 7])
-    anatomy, target = _patient(seed, rng, device)
+    anatomy, target = draw_patient(seed, rng, device)
     grid = crop_frame(target, rng, (shape, spacing_mm))
     acquisition = crop_acquisition(grid, rng)
     canvas = Canvas(grid, np.eye(4), acquisition.psf_mm, device)

@@ -9,7 +9,7 @@ import numpy as np
 from vertseg.inference.findings import Findings, VertebraFindings
 from vertseg.labels import LEAK_ROUTE_NAMES, level_code, level_name
 
-SCHEMA_VERSION: Final = "1.0"
+SCHEMA_VERSION: Final = "1.1"
 """Raised in its second number when a key is added, in its first when one changes its meaning or goes."""
 
 LEAK_BASIS: Final = "provisional: learned from simulated injections into rendered phantoms, not from patients; not for clinical use"
@@ -85,6 +85,8 @@ def _vertebra(v: VertebraFindings) -> dict[str, Any]:
         "height_posterior_mm": _rounded(m.height_posterior_mm, 1),
         "height_ratio": _rounded(m.height_ratio, 3),
         "leak_probability": {route: round(p, 4) for route, p in v.leak.items()},
+        "leak_confidence": round(v.leak_confidence, 4),
+        "leak_abstained": v.leak_abstained,
     }
 
 

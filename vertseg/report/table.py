@@ -13,6 +13,7 @@ COLUMNS = (
     "body_ml", "posterior_ml", "lytic_ml", "sclerotic_ml", "cement_ml", "lesion_share", "wall_defect_mm2",
     "height_anterior_mm", "height_middle_mm", "height_posterior_mm", "height_ratio",
     *(f"leak_{route}" for route in LEAK_ROUTES), "leak_any",
+    "leak_confidence", "leak_abstained",
 )  # fmt: skip
 
 
@@ -59,5 +60,5 @@ def _screen_row(v: VertebraFindings) -> tuple[str, ...]:
         "-" if m.lesion_share is None else f"{100 * m.lesion_share:.0f}",
         f"{m.wall_defect_mm2:.0f}",
         "/".join("-" if h is None else f"{h:.0f}" for h in heights),
-        f"{100 * v.leak['any']:.0f}",
+        f"{100 * v.leak['any']:.0f}" + (" (abstained)" if v.leak_abstained else ""),
     )

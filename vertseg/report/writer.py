@@ -6,11 +6,13 @@ import re
 import secrets
 import shutil
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from vertseg.errors import OutputError
+from vertseg.inference.engines.threads import cpu_threads
 from vertseg.inference.findings import Findings
 from vertseg.io import write_nifti
 from vertseg.io.atomic import output_error
@@ -78,9 +80,12 @@ def write_outputs(findings: Findings, scan: Volume, folder: str | os.PathLike[st
 
 def _write_all(findings: Findings, scan: Volume, folder: Path) -> None:
     volumes = {"levels": findings.levels, "tissue": findings.tissue, **findings.masks}
-    for name, volume in volumes.items():
-        write_nifti(folder / f"{name}.nii.gz", volume)
-    draw_preview(findings, scan, folder / "preview.png")
+    # Most of the work of both is outside Python's lock.
+    with ThreadPoolExecutor(1) as pool:
+        preview = pool.submit(draw_preview, findings, scan, folder / "preview.png")
+        for name, volume in volumes.items():
+            write_nifti(folder / f"{name}.nii.gz", volume, threads=cpu_threads(None))
+        preview.result()
     (folder / "vertebrae.csv").write_text(csv_text(findings), encoding="utf-8")
     (folder / REPORT).write_text(report_text(findings), encoding="utf-8")
 

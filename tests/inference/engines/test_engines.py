@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from vertseg.errors import CheckpointError, ConfigError, DeviceError
 from vertseg.inference.engines import Engine, choice, open_engine
-from vertseg.inference.engines.base import leak_probabilities
 from vertseg.inference.engines.graph_files import (
     LAYOUT_KEY,
     WEIGHTS_KEY,
@@ -44,7 +43,7 @@ def engine(name: str) -> Engine:
 def test_examine_is_that_of_torch(name: str) -> None:
     wanted, got = engine("torch").examine(crop(), PLANS), engine(name).examine(crop(), PLANS)
     assert wanted["tissue"].argmax(1).any()
-    for output in ("tissue", "findings", "leak", "any_leak"):
+    for output in ("tissue", "findings", "leak", "any_leak", "leak_confidence", "leak_abstained"):
         assert got[output].shape == wanted[output].shape
         np.testing.assert_allclose(got[output], wanted[output], atol=5e-3, err_msg=output)
     same = got["tissue"].argmax(1) == wanted["tissue"].argmax(1)
@@ -64,15 +63,6 @@ def test_locate_takes_any_size_and_is_that_of_torch(name: str) -> None:
 def test_two_runs_give_the_same_bytes(name: str) -> None:
     first, second = (engine(name).examine(crop()[:1], PLANS[:1]) for _ in range(2))
     assert all(first[output].tobytes() == second[output].tobytes() for output in first)
-
-
-def test_any_leak_is_that_of_independent_routes() -> None:
-    probabilities = np.array([[0.1, 0.5, 0.25, 0.2], [1e-9, 1e-9, 0.0, 0.0]])
-    with np.errstate(divide="ignore"):
-        logits = np.log(probabilities) - np.log1p(-probabilities)
-    out = leak_probabilities(logits.astype(np.float32))
-    np.testing.assert_allclose(out["leak"], probabilities, rtol=1e-5)
-    np.testing.assert_allclose(out["any_leak"], [1 - 0.9 * 0.5 * 0.75 * 0.8, 2e-9], rtol=1e-5)
 
 
 def test_the_graphs_beside_the_default_weights_refer_to_them() -> None:

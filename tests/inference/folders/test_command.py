@@ -128,9 +128,9 @@ def test_only_two_scans_are_in_memory_and_the_next_is_read_meanwhile(
     order = iter([["ct.nii.gz"], ["p3.nii.gz"], []])
     read_scan, whole = runner.read_scan, runner.predict
 
-    def read(path: Path, *rest: object) -> object:
+    def read(path: Path, *rest: object, **more: object) -> object:
         events.append(f"read {path.name}")
-        scan = read_scan(path, *rest)
+        scan = read_scan(path, *rest, **more)
         reads[path.name].set()
         return scan
 

@@ -9,9 +9,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from vertseg.data.leaks import leak_problems
 from vertseg.data.sets.conversion import PreparedCase, prepare_case
@@ -160,8 +161,10 @@ def _prepared(request: Request, found: list[FoundCase], progress: Progress) -> l
 def _each(request: Request, found: list[FoundCase]) -> Iterator[PreparedCase]:
     """Cases as they become ready, by one process or several."""
     if request.workers == 1 or len(found) == 1:
-        _be_quiet()
-        yield from (prepare_case(case, request.labels, request.fresh) for case in found)
+        for case in found:
+            with _quiet():
+                ready = prepare_case(case, request.labels, request.fresh)
+            yield ready
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(request.workers, len(found)), context, _start_worker, (request,))
@@ -177,6 +180,8 @@ def _each(request: Request, found: list[FoundCase]) -> Iterator[PreparedCase]:
         pool.shutdown(cancel_futures=True)
 
 
+_LOG: Final = logging.getLogger("vertseg")
+
 _worker: tuple[Request, list[FoundCase]] | None = None
 """Of a worker process: readers of labels need not be picklable, so each worker finds the cases itself."""
 
@@ -186,7 +191,7 @@ def _start_worker(request: Request) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _be_quiet()
+    _LOG.setLevel(logging.ERROR)
     _worker = request, find_cases(request.set_name, request.source, request.mapping)
 
 
@@ -204,9 +209,15 @@ def _prepare_number(number: int) -> PreparedCase:
     return prepare_case(found[number], request.labels, request.fresh)
 
 
-def _be_quiet() -> None:
-    # What reading would log of headers is in the report, under the case's name.
-    logging.getLogger("vertseg").setLevel(logging.ERROR)
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What reading would log of headers is in the report, under the case's name."""
+    before = _LOG.level
+    _LOG.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        _LOG.setLevel(before)
 
 
 def _without_copies(cases: Iterable[PreparedCase], found: list[FoundCase]) -> list[PreparedCase]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.errors import CheckpointError
+from vertseg.inference.leak_risk import LeakRule, leak_risk
 from vertseg.nets.meta import TASKS, Meta, Task
 from vertseg.preprocess import CropSpec
 
@@ -15,7 +16,7 @@ Arrays = dict[str, NDArray[np.float32]]
 
 OUTPUTS: Mapping[Task, tuple[str, ...]] = {
     "locate": ("tissue", "level", "offset_mm"),
-    "examine": ("tissue", "findings", "leak_logits"),
+    "examine": ("tissue", "findings", "leak_logits", "leak_oddness"),
 }
 """Outputs of each graph in order; see `vertseg.nets.outputs`."""
 
@@ -53,8 +54,8 @@ class Engine(Protocol):
         """Outputs for crops (N, 2, X, Y, Z) and plans (N, 3).
 
         Returns:
-            `tissue` (N, 3, X, Y, Z), `findings` (N, 4, X, Y, Z), `leak` (N, 4) and `any_leak` (N,),
-            all probabilities.
+            `tissue` (N, 3, X, Y, Z) and `findings` (N, 4, X, Y, Z) probabilities, and what
+            `leak_risk.leak_risk` gives: `leak` (N, 4), `any_leak`, `leak_confidence`, `leak_abstained` (N,).
         """
         ...
 
@@ -71,6 +72,7 @@ class GraphEngine(ABC):
                 "The examine checkpoint does not say its crop shape; train or copy it again."
             )
         self.device = device
+        self._leak_rule = LeakRule.of(examine.leak)
         self.locate_spacing_mm = float(metas["locate"].spacing_mm)
         self.locate_multiple = int(2 ** (len(metas["locate"].filters) - 1))
         self.crop = CropSpec(examine.crop_shape, float(examine.spacing_mm))
@@ -86,17 +88,8 @@ class GraphEngine(ABC):
 
     def examine(self, crops: NDArray[np.float32], plan: NDArray[np.float32]) -> Arrays:
         """Outputs for crops and plans, see `Engine.examine`."""
-        tissue, findings, logits = self.run("examine", crops, plan)
-        return {"tissue": tissue, "findings": findings, **leak_probabilities(logits)}
-
-
-def leak_probabilities(logits: NDArray[np.float32]) -> Arrays:
-    """`leak` (N, 4) per route and `any_leak` (N,) = 1 - prod(1 - p), from route logits (N, 4)."""
-    # log(1 - p) = -softplus(logit), which stays exact where p is near 0 or 1.
-    spared = -np.logaddexp(0.0, logits.astype(np.float64))
-    leak = np.exp(-np.logaddexp(0.0, -logits.astype(np.float64)))
-    any_leak = -np.expm1(spared.sum(axis=-1))
-    return {"leak": leak.astype(np.float32), "any_leak": any_leak.astype(np.float32)}
+        tissue, findings, logits, oddness = self.run("examine", crops, plan)
+        return {"tissue": tissue, "findings": findings, **leak_risk(logits, oddness, self._leak_rule)}
 
 
 def _described(meta: Meta) -> dict[str, Any]:

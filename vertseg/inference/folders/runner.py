@@ -121,7 +121,7 @@ def _next_read(scans: Iterator[FoundScan], job: Job) -> _Read | None:
         # Before it is read: what changes meanwhile has another state the next time.
         state = state_of(found)
         series_files = None if found.files == (found.path,) else found.files
-        scan = read_scan(found.path, found.series, series_files)
+        scan = read_scan(found.path, found.series, as_stored=True, files=series_files)
     except Exception as error:
         return _Read(found, state, None, time.perf_counter() - start, error)
     return _Read(found, state, scan, time.perf_counter() - start)

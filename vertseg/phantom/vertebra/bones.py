@@ -23,6 +23,9 @@ from vertseg.phantom.vertebra.marrow import marrow_hu
 BONE_STEP_MM: Final = 2.0
 """Lattice on which the distances of bones are evaluated; they bend over several mm."""
 
+FILLET_MM: Final = 2.0
+"""Fillet between the body and the posterior elements."""
+
 
 @dataclass(frozen=True)
 class BoneSite:
@@ -77,11 +80,28 @@ def paint_vertebra(
         d = deformed_distances(local_points(points, shape), shape)
         return d.body, d.posterior, d.lateral, d.endplate, d.joint
 
-    body, posterior, lateral, endplate, joint = canvas.field(box, distances, BONE_STEP_MM)
-    bone = BoneDistances(box, body, posterior, lateral, smooth_min(body, posterior, 2.0), endplate)
+    lattice = canvas.lattice(box, BONE_STEP_MM)
+    coarse = distances(lattice.points())
+    if _healthy(shape):
+        # Nothing is painted or labelled farther out; what disease pushes out of the bone needs the whole box.
+        reach = max(0.5 * canvas.width, sheet.margin_mm) + 0.25 * FILLET_MM + 0.1
+        d_body, d_posterior, _, _, d_joint = coarse
+        part = lattice.cut(torch.minimum(torch.minimum(d_body, d_posterior), d_joint) < reach)
+        if part is None:
+            return
+        box, place, lattice = part
+        coarse = tuple(d[place] for d in coarse)
+    body, posterior, lateral, endplate, joint = lattice.interpolate(*coarse)
+    bone = BoneDistances(box, body, posterior, lateral, smooth_min(body, posterior, FILLET_MM), endplate)
     loose = (sheet.tissue[box] == 0) * coverage(joint, canvas.width)
     canvas.hu[box] += loose * (anatomy.hu["cartilage"] - canvas.hu[box])
     paint_bone(canvas, sheet, (shape, bone), anatomy, grain)
+
+
+def _healthy(shape: VertebraShape) -> bool:
+    """Whether nothing but the foramen is painted into the bone."""
+    sick = shape.lesions or shape.schmorl
+    return not sick and shape.wall_hole is None and shape.fracture is None and shape.cement is None
 
 
 @dataclass(frozen=True)
@@ -109,7 +129,7 @@ def paint_bone(
     """Paint a vertebra whose distances are known: cortex, marrow and pathology, with its labels."""
     shape, bone = what
     box, body, posterior, whole = bone.box, bone.body, bone.posterior, bone.whole
-    p = local_points(canvas.points(box), shape)
+    p = canvas.local_points(box, np.asarray(shape.axes), np.asarray(shape.centre_mm))
     outer = coverage(whole, canvas.width)
     thickness = torch.where(body < posterior, shape.sizes["cortex"], shape.sizes["posterior_cortex"])
     if bone.endplate is not None:

@@ -23,8 +23,9 @@ def marrow_hu(site: "BoneSite", anatomy: Anatomy) -> Tensor:
     base = anatomy.hu["trabecular"] * shape.sizes.get("density", 1.0)
     s, p = shape.sizes, site.p
     gain = torch.where(site.body < site.posterior, 1.0, 1.45)
-    near_plate = (p[..., 2].abs() / (0.5 * s["height"])).clamp(0, 1) ** 4
-    crushed = 1.0 + 0.9 * shape.height_loss * (p[..., 1] > -0.25 * s["depth"])
+    near_plate = (p[..., 2].abs() / (0.5 * s["height"])).clamp(0, 1).square().square()
+    loss = 0.9 * shape.height_loss
+    crushed = 1.0 + loss * (p[..., 1] > -0.25 * s["depth"]) if loss else 1.0
     thin = min(1.0, 60.0 / max(base, 20.0))
     texture = GRAIN_HU / max(base, 20.0) + 0.07 + 0.06 * thin
     return base * gain * (1 + texture * site.grain) * (1 + 0.35 * near_plate) * crushed + 15.0

@@ -1,0 +1,46 @@
+"""Where sliding windows lie and how much each voxel of one counts, as in `monai.inferers`."""
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+Box = tuple[slice, slice, slice]
+
+_SIGMA_SHARE = 0.125
+_LEAST_WEIGHT = 1e-3
+
+
+def window_boxes(shape: Sequence[int], window: Sequence[int], overlap: float) -> list[Box]:
+    """Boxes of windows that cover `shape` (X, Y, Z), which is nowhere smaller than `window`.
+
+    Neighbours overlap by the share `overlap` of a window; the last one along each axis is moved back to end at
+    the border.
+    """
+    starts = []
+    for size, length in zip(shape, window, strict=True):
+        step = length if length >= size else max(1, int(length * (1 - overlap)))
+        n = -(-max(0, size - length) // step) + 1
+        starts.append([min(i * step, size - length) for i in range(n)])
+    x, y, z = window
+    return [(slice(i, i + x), slice(j, j + y), slice(k, k + z)) for i, j, k in product(*starts)]
+
+
+def window_weights(window: Sequence[int]) -> NDArray[np.float32]:
+    """Weights (X, Y, Z) of a window's voxels: a Gaussian of an eighth of its lengths, at least 0.001."""
+    weights = np.ones((), dtype=np.float32)
+    for n in window:
+        x = np.arange(n, dtype=np.float32) - np.float32((n - 1) / 2)
+        weights = weights[..., None] * np.exp(-0.5 * (x / np.float32(_SIGMA_SHARE * n)) ** 2)
+    return np.maximum(weights, max(float(weights.min()), _LEAST_WEIGHT), dtype=np.float32)
+
+
+def total_weights(
+    shape: Sequence[int], boxes: Sequence[Box], weights: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Sum (X, Y, Z) of the weights (x, y, z) of all boxes; weights over it sum to one in each voxel."""
+    total = np.zeros(tuple(shape), dtype=np.float32)
+    for box in boxes:
+        total[box] += weights
+    return total
