@@ -92,7 +92,6 @@ def block() -> str:
     parts: list[str] = []
     files = (
         ("phantoms.json", phantom_lines),
-        ("phantoms_redrawn_appearance.json", phantom_lines),
         ("leak_head.json", leak_lines),
         ("real_lumbar.json", real_lines),
     )

@@ -52,8 +52,8 @@ def learned_lines(task: str, meta: Mapping[str, Any]) -> list[str]:
         f"**{task}**: 3D U-Net, {size:.1f} million weights, {field} at {meta['spacing_mm']:g} mm; sha256 "
         f"`{meta['sha256'][:16]}`."
     ]
-    lines += [f"- {line}" for line in history(meta)]
-    return lines
+    last, *before = history(meta)
+    return [*lines, f"- {last}", *(f"- before that {line}" for line in before)]
 
 
 def history(meta: Mapping[str, Any]) -> list[str]:
@@ -62,12 +62,14 @@ def history(meta: Mapping[str, Any]) -> list[str]:
     ancestor = trained.pop("initial", None)
     told = "; ".join(f"{key.replace('_', ' ')}: {_told(value)}" for key, value in sorted(trained.items()))
     lines = [f"{meta['steps']} steps on {told}"]
-    return lines if ancestor is None else lines + [f"before that {line}" for line in history(ancestor)]
+    return lines if ancestor is None else lines + history(ancestor)
 
 
 def _told(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_told(inner)}" for key, inner in value.items())
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(inner, int) for inner in value):
+        return f"{value[0]} to {value[1] - 1}"
     if isinstance(value, list):
         return ", ".join(_told(inner) for inner in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
@@ -91,8 +93,8 @@ def strata_table(result: Mapping[str, Any]) -> list[str]:
     lines = ["| scans | n | Dice of vertebrae | rightly named |", "|---|---|---|---|"]
     for kind, parts in result["strata"].items():
         for name, figures in parts.items():
-            dice = figures["structures"]["vertebra"]["dice"]
-            named = figures["naming"]["right"]
+            dice = figures["structures"].get("vertebra", {}).get("dice")
+            named = figures["naming"].get("right")
             lines.append(f"| {kind}: {name} | {figures['scans']} | {_with(dice)} | {_with(named)} |")
     return lines
 
@@ -121,8 +123,8 @@ def leak_part(result: Mapping[str, Any] | None) -> list[str]:
     return [*lines, ""]
 
 
-def _with(estimate: Mapping[str, Any]) -> str:
-    if estimate["value"] is None:
+def _with(estimate: Mapping[str, Any] | None) -> str:
+    if estimate is None or estimate["value"] is None:
         return "-"
     interval = "" if estimate["low"] is None else f" ({estimate['low']:.2f} to {estimate['high']:.2f})"
     return f"{estimate['value']:.3f}{interval}"
@@ -154,7 +156,7 @@ def failures(result: Mapping[str, Any]) -> list[str]:
     if not missed:
         return ["- On the phantoms above no target was missed."]
     return [
-        f"- {row['title']}: {row['value']:.2f} where {row['sense']} {row['target']:.2f} is wanted."
+        f"- {row['title']}: {row['value']:.3f} where {row['sense']} {row['target']:.2f} is wanted."
         for row in missed
     ]
 
@@ -206,7 +208,7 @@ def card() -> str:
         "",
         "## Again",
         "",
-        "    python scripts/evaluate_phantoms.py --seeds 910000-910099 --leaks",
+        "    python scripts/evaluate_phantoms.py --seeds 910000-910074 --workers 2",
         "    python scripts/evaluate_real.py SCAN LABELS --variants",
         "    python scripts/write_model_card.py",
         "",
