@@ -113,7 +113,7 @@ class PlainLoop:
             with torch.autocast("cuda", torch.bfloat16, enabled=self._device.type == "cuda"):
                 loss = torch.stack(list(self._module.losses(batch).values())).sum()
             self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self._module.parameters(), self._recipe.optimisation.gradient_clip)
             self._optimizer.step()
             loss.item()

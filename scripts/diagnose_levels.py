@@ -22,11 +22,11 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from vertseg.data.cache import ArrayCache, Arrays, PhantomSpec, cache_key, render_locate
+from vertseg.data.cache import ArrayCache, Arrays, CachePlace, PhantomSpec, cache_key, render_locate
 from vertseg.errors import ConfigError, VertsegError
 from vertseg.evaluation.columns import ColumnCheck, check_column, has_anchor
 from vertseg.inference import column, evidence, postprocess, votes
-from vertseg.inference.engines import TorchEngine
+from vertseg.inference.engines import Engine, open_engine
 from vertseg.inference.locate import locate_scan
 from vertseg.inference.located import Located
 from vertseg.inference.postprocess import read_column
@@ -124,12 +124,13 @@ class Scan:
         return check_column(read_column(self.located), self.level, self.located.grid, self.wanted)
 
 
-def located_scans(seeds: range, engine: TorchEngine, cache: Path | None) -> Iterator[Scan]:
+def located_scans(seeds: range, engine: Engine, cache: Path | None) -> Iterator[Scan]:
     """Render and locate a scan per seed."""
     spacing = engine.locate_spacing_mm
     spec = PhantomSpec(render_spacing_mm=(spacing, spacing, spacing), appearance=0.5)
+    place = None if cache is None else CachePlace(cache)
     scans = ArrayCache(
-        cache, cache_key("locate", spec, spacing), lambda seed: render_locate(seed, spacing, spec)
+        place, cache_key("locate", spec, spacing), lambda seed: render_locate(seed, spacing, spec)
     )
 
     def outputs(seed: int) -> Arrays:
@@ -138,7 +139,7 @@ def located_scans(seeds: range, engine: TorchEngine, cache: Path | None) -> Iter
         return packed(locate_scan(volume, engine, lambda stage, done, total: None))
 
     key = f"located-{str(engine.checkpoints['locate']['sha256'])[:12]}"
-    kept = ArrayCache(cache, key, outputs)
+    kept = ArrayCache(place, key, outputs)
     for seed in seeds:
         scan = scans.get(seed)
         x, y, z = scan["level"].shape
@@ -202,7 +203,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
     try:
-        engine = TorchEngine(arguments.checkpoint_dir, arguments.device, arguments.threads)
+        engine = open_engine("auto", arguments.checkpoint_dir, arguments.device, arguments.threads)
         seeds = _seeds(arguments.seeds)
         scans = located_scans(seeds, engine, arguments.cache)
         result = {

@@ -33,9 +33,10 @@ def make_trainer(filters: tuple[int, ...], shape: tuple[int, ...], batch_size: i
             self.unet, self.tissue = whole.unet, whole.tissue
 
         def forward(self, image: torch.Tensor) -> torch.Tensor:
-            return self.tissue(self.unet(image)[-1])
+            logits: torch.Tensor = self.tissue(self.unet(image)[-1])
+            return logits
 
-    class Trainer(nnUNetTrainer):
+    class Trainer(nnUNetTrainer):  # type: ignore[misc]
         @staticmethod
         def build_network_architecture(
             plans_manager: Any,

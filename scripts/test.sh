@@ -16,7 +16,7 @@ echo "== ruff"
 ruff check vertseg tests scripts
 ruff format --check vertseg tests scripts
 echo "== mypy"
-mypy --strict vertseg
+mypy --strict vertseg scripts
 echo "== pytest"
 python -m pytest -q -n 2 -m "not slow" "$@"
 echo "Environment $installed s, checks $((SECONDS - started - installed)) s."
