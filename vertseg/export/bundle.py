@@ -18,13 +18,16 @@ from vertseg.errors import OutputError
 from vertseg.io.atomic import atomic_path, write_text
 from vertseg.labels import LocateClass
 from vertseg.nets.checkpoint import load_checkpoint
-from vertseg.nets.meta import TASKS, Meta, Task, default_checkpoint
+from vertseg.nets.meta import TASKS, Meta, Task, weights_path
 from vertseg.preprocess import NORMALISATION
 
 NAME: Final = "vertseg_spine_ct"
 _SCHEMA: Final = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 )
+_STATE: Final[dict[Task, str]] = {"locate": "model.pt", "examine": "examine.pt"}
+"""Files of the state dicts; `monai.bundle.load` looks for `network_def` under the first name."""
+
 _USE: Final = "Research only: not a medical device. Leak risks were learned from simulated injections."
 
 
@@ -50,18 +53,13 @@ def export_bundle(output: Path, checkpoint_dir: Path | None = None) -> Path:
     shutil.rmtree(partial, ignore_errors=True)
     metas: dict[Task, Meta] = {}
     for task in TASKS:
-        weights = (
-            default_checkpoint(task) if checkpoint_dir is None else checkpoint_dir / f"{task}.safetensors"
-        )
+        weights = weights_path(task, checkpoint_dir)
         net, metas[task] = load_checkpoint(weights)
-        with atomic_path(partial / "models" / f"{task}.pt") as path:
+        with atomic_path(partial / "models" / _STATE[task]) as path:
             torch.save(net.state_dict(), path)
         for ending in (".safetensors", ".json"):
             with atomic_path(partial / "models" / f"{task}{ending}") as path:
                 shutil.copyfile(weights.with_suffix(ending), path)
-    # monai.bundle.load looks for the network under this name.
-    with atomic_path(partial / "models" / "model.pt") as path:
-        shutil.copyfile(partial / "models" / "locate.pt", path)
     write_text(partial / "configs" / "metadata.json", json.dumps(metadata(metas["locate"]), indent=1) + "\n")
     write_text(partial / "configs" / "inference.json", json.dumps(inference(metas), indent=1) + "\n")
     write_text(partial / "docs" / "README.md", _readme(metas))

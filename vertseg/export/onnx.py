@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import struct
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import torch
 
 from vertseg.errors import CheckpointError, ConfigError
 from vertseg.inference.engines.base import INPUTS, OUTPUTS
-from vertseg.inference.engines.graph_files import LAYOUT_KEY, WEIGHTS_KEY, layout_digest
+from vertseg.inference.engines.graph_files import LAYOUT_KEY, WEIGHTS_KEY, layout_digest, weights_header
 from vertseg.io.atomic import atomic_path
 from vertseg.labels import (
     FINDINGS,
@@ -22,7 +21,7 @@ from vertseg.labels import (
     level_name,
 )
 from vertseg.nets.checkpoint import load_checkpoint
-from vertseg.nets.meta import TASKS, Meta, Task, default_checkpoint
+from vertseg.nets.meta import TASKS, Meta, Task, check_task, weights_path
 from vertseg.nets.outputs import with_outputs
 
 OPSET: Final = 20
@@ -52,9 +51,7 @@ def export_onnx(output: Path, checkpoint_dir: Path | None = None, linked: bool =
     written: dict[Task, Path] = {}
     output.mkdir(parents=True, exist_ok=True)
     for task in TASKS:
-        weights = (
-            default_checkpoint(task) if checkpoint_dir is None else checkpoint_dir / f"{task}.safetensors"
-        )
+        weights = weights_path(task, checkpoint_dir)
         if linked and weights.parent.resolve() != output.resolve():
             raise ConfigError(
                 f"A linked graph lies beside its weights; write it to {weights.parent}, or export without --linked."
@@ -67,10 +64,7 @@ def _export(task: Task, weights: Path, output: Path, linked: bool) -> Path:
     import onnx
 
     net, meta = load_checkpoint(weights)
-    if meta.task != task:
-        raise CheckpointError(
-            f"'{weights}' holds the {meta.task} network, not {task}; name the right folder."
-        )
+    check_task(meta, task, weights)
     if linked:
         _unlike(net)
     model = trace(net, meta)
@@ -170,9 +164,8 @@ def _link(model: Any, weights: Path) -> None:
     """Move every initializer that is a tensor of the checkpoint out of the graph, to its place in that file."""
     from onnx import TensorProto
 
-    with weights.open("rb") as file:
-        length = struct.unpack("<Q", file.read(8))[0]
-        header = json.loads(file.read(length))
+    raw = weights_header(weights)
+    header, behind = json.loads(raw), 8 + len(raw)
     moved: set[str] = set()
     for initializer in model.graph.initializer:
         name = initializer.name.removeprefix(_NET_PREFIX)
@@ -185,7 +178,7 @@ def _link(model: Any, weights: Path) -> None:
         initializer.ClearField("float_data")
         initializer.data_location = TensorProto.EXTERNAL
         del initializer.external_data[:]
-        place = {"location": weights.name, "offset": 8 + length + start, "length": stop - start}
+        place = {"location": weights.name, "offset": behind + start, "length": stop - start}
         for key, value in place.items():
             item = initializer.external_data.add()
             item.key, item.value = key, str(value)

@@ -75,6 +75,27 @@ def default_checkpoint(task: Task) -> Path:
     )
 
 
+def weights_path(task: Task, folder: Path | None = None) -> Path:
+    """The .safetensors of a task in a folder of checkpoints; None takes the one that ships with vertseg.
+
+    Raises:
+        CheckpointError: that one is not installed.
+    """
+    return default_checkpoint(task) if folder is None else folder / f"{task}.safetensors"
+
+
+def check_task(meta: Meta, task: Task, weights: Path) -> None:
+    """Refuse weights of the other task.
+
+    Raises:
+        CheckpointError: they are.
+    """
+    if meta.task != task:
+        raise CheckpointError(
+            f"'{weights}' holds the {meta.task} network, not {task}; name the right folder."
+        )
+
+
 def load_meta(path: Path) -> Meta:
     """Description of the checkpoint at `path` (its .safetensors).
 

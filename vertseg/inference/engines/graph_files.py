@@ -8,7 +8,7 @@ from typing import Final
 
 from vertseg.errors import CheckpointError
 from vertseg.io.nifti import file_sha256
-from vertseg.nets.meta import TASKS, Meta, Task, default_checkpoint, load_meta
+from vertseg.nets.meta import TASKS, Meta, Task, check_task, load_meta, weights_path
 
 WEIGHTS_KEY: Final = "vertseg.weights_sha256"
 """Metadata of a graph that holds its weights: digest of the .safetensors that they came from."""
@@ -60,7 +60,7 @@ def graph_files(folder: Path | None) -> dict[Task, GraphFile]:
     """
     files: dict[Task, GraphFile] = {}
     for task in TASKS:
-        weights = default_checkpoint(task) if folder is None else folder / f"{task}.safetensors"
+        weights = weights_path(task, folder)
         path = weights.with_suffix(".onnx")
         if not path.exists():
             raise CheckpointError(
@@ -69,16 +69,22 @@ def graph_files(folder: Path | None) -> dict[Task, GraphFile]:
                 "--engine torch."
             )
         meta = load_meta(weights)
-        if meta.task != task:
-            raise CheckpointError(
-                f"'{weights}' holds the {meta.task} network, not {task}; name the right folder."
-            )
+        check_task(meta, task, weights)
         files[task] = GraphFile(path, meta)
     return files
 
 
 def layout_digest(weights: Path) -> str:
     """SHA-256 of a .safetensors header: names, types, shapes and places of its tensors.
+
+    Raises:
+        CheckpointError: the file is absent or cut short.
+    """
+    return hashlib.sha256(weights_header(weights)).hexdigest()
+
+
+def weights_header(weights: Path) -> bytes:
+    """The header of a .safetensors, JSON after its length in 8 bytes; the tensors lie behind it.
 
     Raises:
         CheckpointError: the file is absent or cut short.
@@ -93,4 +99,9 @@ def layout_digest(weights: Path) -> str:
         ) from None
     if len(header) != length:
         raise CheckpointError(f"{weights} is cut short; copy the checkpoint again.")
-    return hashlib.sha256(header).hexdigest()
+    return header
+
+
+def not_loaded(path: Path, runtime: str, error: Exception) -> CheckpointError:
+    """The sentence for a graph that a runtime refused."""
+    return CheckpointError(f"{path} cannot be loaded by {runtime}: {' '.join(str(error).split())[:300]}")

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vertseg.errors import CheckpointError, DeviceError
+from vertseg.errors import DeviceError
 from vertseg.inference.engines.base import INPUTS, OUTPUTS, GraphEngine
-from vertseg.inference.engines.graph_files import GraphFile, graph_files
+from vertseg.inference.engines.graph_files import GraphFile, graph_files, not_loaded
 from vertseg.inference.engines.threads import cpu_threads
 from vertseg.inference.options import Device
 from vertseg.nets.meta import Task
@@ -83,10 +83,6 @@ def _session(file: GraphFile, provider: str, threads: int | None) -> Any:
     try:
         session = onnxruntime.InferenceSession(file.path, options, providers=list(_PROVIDERS[provider]))
     except Exception as error:
-        raise CheckpointError(f"{file.path} cannot be loaded by ONNX Runtime: {_sentence(error)}") from None
+        raise not_loaded(file.path, "ONNX Runtime", error) from None
     file.check(session.get_modelmeta().custom_metadata_map.get)
     return session
-
-
-def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -6,9 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vertseg.errors import CheckpointError, DeviceError
+from vertseg.errors import DeviceError
 from vertseg.inference.engines.base import OUTPUTS, GraphEngine
-from vertseg.inference.engines.graph_files import GraphFile, graph_files
+from vertseg.inference.engines.graph_files import GraphFile, graph_files, not_loaded
 from vertseg.inference.engines.threads import cpu_threads
 from vertseg.inference.options import Device
 from vertseg.nets.meta import Task
@@ -75,7 +75,7 @@ def _compiled(core: Any, file: GraphFile, config: dict[str, Any]) -> Any:
     try:
         model = core.read_model(file.path)
     except RuntimeError as error:
-        raise CheckpointError(f"{file.path} cannot be loaded by OpenVINO: {_sentence(error)}") from None
+        raise not_loaded(file.path, "OpenVINO", error) from None
 
     def metadata(key: str) -> str | None:
         place = [_METADATA, key]
@@ -83,7 +83,3 @@ def _compiled(core: Any, file: GraphFile, config: dict[str, Any]) -> Any:
 
     file.check(metadata)
     return core.compile_model(model, "CPU", config)
-
-
-def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -6,10 +6,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vertseg.errors import CheckpointError, DeviceError
+from vertseg.errors import DeviceError
 from vertseg.inference.engines.base import GraphEngine
 from vertseg.inference.options import Device
-from vertseg.nets.meta import TASKS, Meta, Task, default_checkpoint
+from vertseg.nets.meta import TASKS, Meta, Task, check_task, weights_path
 
 Precision = Literal["float32", "bfloat16", "float16"]
 
@@ -49,14 +49,9 @@ class TorchEngine(GraphEngine):
         self._nets: dict[Task, Any] = {}
         metas: dict[Task, Meta] = {}
         for task in TASKS:
-            path = (
-                default_checkpoint(task) if checkpoint_dir is None else checkpoint_dir / f"{task}.safetensors"
-            )
+            path = weights_path(task, checkpoint_dir)
             net, meta = load_checkpoint(path)
-            if meta.task != task:
-                raise CheckpointError(
-                    f"'{path}' holds the {meta.task} network, not {task}; name the right folder."
-                )
+            check_task(meta, task, path)
             self._nets[task] = with_outputs(net).to(chosen).eval()
             metas[task] = meta
         super().__init__(metas, chosen)

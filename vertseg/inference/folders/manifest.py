@@ -15,7 +15,7 @@ from vertseg.inference.folders.discovery import FoundScan
 from vertseg.inference.options import PredictOptions
 from vertseg.io.atomic import output_error, write_text
 from vertseg.io.nifti import file_sha256
-from vertseg.nets.meta import TASKS, default_checkpoint, load_meta
+from vertseg.nets.meta import TASKS, load_meta, weights_path
 
 RECORD: Final = "finished.json"
 _FORMAT: Final = 1
@@ -52,7 +52,7 @@ def result_key(options: PredictOptions) -> Key:
 
 
 def _checkpoint(folder: Path | None, task: Any) -> dict[str, str]:
-    weights = default_checkpoint(task) if folder is None else folder / f"{task}.safetensors"
+    weights = weights_path(task, folder)
     if not weights.exists():
         raise CheckpointError(
             f"{weights} does not exist; name a folder with locate and examine .safetensors files."
