@@ -26,6 +26,7 @@ from vertseg.errors import ConfigError, DeviceError, VertsegError
 from vertseg.io.atomic import write_text
 from vertseg.phantom import ScanConfig, render_crop, render_scan
 from vertseg.phantom.memory import keep_freed_memory
+from vertseg.processor import processor
 
 FIRST_SEED = 7000
 TARGETS_S = {"crop_1mm_96": 0.5, "scan_3mm_whole": 3.0}
@@ -78,11 +79,8 @@ def summary(name: str, times: list[float], device: str) -> dict[str, Any]:
 
 def machine() -> dict[str, Any]:
     """What the figures were measured on, with the load of others when it began."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
     return {
-        "cpu": model or platform.processor(), "cores": os.cpu_count(), "torch_threads": torch.get_num_threads(),
+        "cpu": processor(), "cores": os.cpu_count(), "torch_threads": torch.get_num_threads(),
         "load_average": round(os.getloadavg()[0], 2), "python": platform.python_version(),
         "torch": torch.__version__, "vertseg": __version__,
     }  # fmt: skip

@@ -27,6 +27,7 @@ from vertseg import __version__
 from vertseg.errors import ConfigError, VertsegError
 from vertseg.io import read_scan, write_nifti
 from vertseg.io.atomic import write_text
+from vertseg.processor import processor
 from vertseg.volume import Grid, Volume
 
 SPACING_MM = (0.8, 0.8, 1.0)
@@ -130,11 +131,10 @@ def measured(scan: Path, arguments: argparse.Namespace, levels: str | None = Non
 def machine() -> dict[str, Any]:
     """What the figures were measured on, with the load of others when it began."""
     info = Path("/proc/cpuinfo").read_text().splitlines()
-    model = next((line.split(":", 1)[1].strip() for line in info if line.startswith("model name")), "")
     flags = next((line for line in info if line.startswith("flags")), "").split()
     wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
     return {
-        "cpu": model, "cores": os.cpu_count(), "instructions": [f for f in wanted if f in flags],
+        "cpu": processor(), "cores": os.cpu_count(), "instructions": [f for f in wanted if f in flags],
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "load_average": round(os.getloadavg()[0], 2), "python": platform.python_version(), "vertseg": __version__,
     }  # fmt: skip

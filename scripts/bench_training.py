@@ -35,11 +35,11 @@ from torch.utils.data import DataLoader, default_collate
 from vertseg.data.datamodule import EXAMINE_KEYS, MixedDataModule, examine_transform
 from vertseg.errors import ConfigError, VertsegError
 from vertseg.io.atomic import write_text
+from vertseg.processor import processor
 from vertseg.training.config import load_recipe
 from vertseg.training.examine import ExamineModule
 from vertseg.training.fit import fit
 from vertseg.training.recipes import ExamineRecipe
-from vertseg.training.summary import processor
 
 REPOSITORY = Path(__file__).parents[1]
 NNUNET_ENVIRONMENT = REPOSITORY / ".venv-nnunet"

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from vertseg.errors import ConfigError, VertsegError
-from vertseg.evaluation.command import progress_bar, read_ceiling, show
+from vertseg.evaluation.command import read_ceiling, show
 from vertseg.evaluation.evaluate import Evaluation, evaluate
 from vertseg.evaluation.phantom import headline
 from vertseg.evaluation.run import EngineChoice
@@ -27,6 +27,7 @@ from vertseg.io.atomic import write_text
 from vertseg.phantom import ScanConfig
 from vertseg.phantom.memory import keep_freed_memory
 from vertseg.report.preview import draw_preview
+from vertseg.scans_bar import scans_bar
 from vertseg.volume import Volume
 
 FIELDS = ("lumbar", "thoracic", "whole", "random")
@@ -103,7 +104,7 @@ def main() -> int:
             read_ceiling(arguments.leak_ceiling),
         )
         phantoms = [RenderedPhantom(seed, config, arguments.leaks) for seed in seeds]
-        with progress_bar(quiet=False) as report:
+        with scans_bar(quiet=False) as report:
             result = evaluate(phantoms, arguments.output.with_suffix(""), how, looked=looked, progress=report)
         about = {
             "seeds": [seeds.start, seeds.stop - 1],

@@ -65,6 +65,9 @@ LEAK_ROUTES: Final = ("B", "S", "C", "D")
 
 Yeom et al. 2003, J Bone Joint Surg Br 85-B:83-9.
 """
+
+LEAK_OUTCOMES: Final = (*LEAK_ROUTES, "any")
+"""What a leak risk is given for: each route, and a leak by any of them."""
 LEAK_ROUTE_NAMES: Final[dict[str, str]] = {
     "B": "basivertebral vein into the canal",
     "S": "segmental vein",

@@ -44,11 +44,16 @@ def calibration_error(probability: ArrayLike, outcome: ArrayLike) -> float:
 def reliability(probability: ArrayLike, outcome: ArrayLike) -> Reliability:
     """Reliability curve of probabilities (N,) against outcomes (N,)."""
     p, y = _checked(probability, outcome)
-    place = np.minimum((p * BINS).astype(int), BINS - 1)
+    place = bins_of(p)
     count = np.bincount(place, minlength=BINS)
     kept = count > 0
     sums = [np.bincount(place, weights=w, minlength=BINS)[kept] / count[kept] for w in (p, y)]
     return Reliability(sums[0], sums[1], count[kept])
+
+
+def bins_of(probability: Array) -> NDArray[np.int64]:
+    """Bin (N,) of each probability (N,), 0 to `BINS` - 1."""
+    return np.minimum((probability * BINS).astype(np.int64), BINS - 1)
 
 
 def fit_scaling(logit: ArrayLike, outcome: ArrayLike) -> tuple[float, float]:

@@ -2,13 +2,12 @@
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from vertseg.errors import ConfigError
+from vertseg.scans_bar import scans_bar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         allow_seen=options.allow_seen,
         ceiling=ceiling,
     )
-    with progress_bar(options.quiet) as report:
+    with scans_bar(options.quiet) as report:
         result = evaluate(sources, options.output, how, progress=report)
     if not options.quiet:
         show(result)
@@ -111,25 +110,3 @@ def show(result: dict[str, Any]) -> None:
         if row["value"] is not None:
             table.add_row(*goal_cells(row))
     Console().print(table)
-
-
-@contextmanager
-def progress_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr with the time left."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    bars = Progress(
-        TextColumn("scans"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-        TimeRemainingColumn(), console=Console(stderr=True), disable=quiet,
-    )  # fmt: skip
-    task = bars.add_task("scans", total=None)
-    with bars:
-        yield lambda done, total: bars.update(task, completed=done, total=total, visible=total > 0)

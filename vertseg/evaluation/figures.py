@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from vertseg.evaluation.bootstrap import Resampling
 from vertseg.evaluation.froc import object_figures
-from vertseg.evaluation.leak_scores import OUTCOMES, leak_figures, leak_items
+from vertseg.evaluation.leak_scores import leak_figures, leak_items
 from vertseg.evaluation.objects import RULES
 from vertseg.evaluation.score import LEAST_FINDING_ML, LEAST_ML
 from vertseg.evaluation.truth import REGIONS, region_of
-from vertseg.labels import FINDINGS, LEVEL_NAMES, VERTEBRA_LEVELS
+from vertseg.labels import FINDINGS, LEAK_OUTCOMES, LEVEL_NAMES, VERTEBRA_LEVELS
 
 Score = Mapping[str, Any]
 """A scan's scores (`score.score`) with "name", "patient" and "set"."""
@@ -44,7 +44,7 @@ def figures(scores: Sequence[Score], resampling: Resampling, *, leaks: bool = Tr
             "vertebrae": len(rows),
             "not_found": sum(leak["risk"] is None for _, leak in rows),
             "not_in_view": sum(s["leaks_unscored"] for s in scores),
-            "outcomes": {name: leak_figures(leak_items(rows, name), resampling) for name in OUTCOMES}
+            "outcomes": {name: leak_figures(leak_items(rows, name), resampling) for name in LEAK_OUTCOMES}
             if rows
             else {},
         }

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vertseg.evaluation.leak_scores import OUTCOMES
-from vertseg.labels import LEAK_ROUTES
+from vertseg.labels import LEAK_OUTCOMES, LEAK_ROUTES
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ GOALS: Final = (
     Goal("Area error of wall defects >= 20 mm2, median", (*_WALL, "size_error_share"), 0.2, False),
     *(
         Goal(f"Calibration error of leak risk, {name}", ("leak", "outcomes", name, "ece"), 0.03, False)
-        for name in OUTCOMES
+        for name in LEAK_OUTCOMES
     ),
 )
 

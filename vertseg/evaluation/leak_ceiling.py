@@ -13,13 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom, rankdata
 
 from vertseg.errors import InputError
-from vertseg.labels import LEAK_ROUTES
+from vertseg.labels import LEAK_OUTCOMES
 from vertseg.phantom.leak import VOLUME_ML
 from vertseg.phantom.leak_draws import LeakDraws
 
 Array = NDArray[np.float64]
 
-OUTCOMES: Final = (*LEAK_ROUTES, "any")
 
 _GRID: Final = np.linspace(0.0, 1.0, 101)
 _EM_STEPS: Final = 300
@@ -43,7 +42,7 @@ class Ceiling:
 
 
 def outcomes_at(draws: Sequence[LeakDraws], volume_ml: ArrayLike) -> Array:
-    """(5, N, K) 0 or 1 by `OUTCOMES`, the K injections of vertebra n stopped at `volume_ml` (N,)."""
+    """(5, N, K) 0 or 1 by `LEAK_OUTCOMES`, the K injections of vertebra n stopped at `volume_ml` (N,)."""
     routes = np.stack([d.leaks(float(v)) for d, v in zip(draws, np.asarray(volume_ml), strict=True)])
     both = np.concatenate([routes, routes.max(2, keepdims=True)], 2)
     return np.asarray(np.moveaxis(both, 2, 0), np.float64)
@@ -113,7 +112,7 @@ def mixture_auroc(probability: Array, weight: Array) -> float:
 def ceilings(
     draws: Sequence[LeakDraws], rng: np.random.Generator, volumes: int = 8, bootstrap: int = 200
 ) -> dict[str, Any]:
-    """Ceiling of each of `OUTCOMES` with its 95 % interval over vertebrae, plain values for JSON.
+    """Ceiling of each of `LEAK_OUTCOMES` with its 95 % interval over vertebrae, plain values for JSON.
 
     Args:
         draws: repeats of one plan for each vertebra, as many for all.
@@ -123,7 +122,7 @@ def ceilings(
     """
     stacks = [outcomes_at(draws, draw_volumes(len(draws), rng)) for _ in range(volumes)]
     result: dict[str, Any] = {}
-    for i, name in enumerate(OUTCOMES):
+    for i, name in enumerate(LEAK_OUTCOMES):
         parts = [ceiling(stack[i]) for stack in stacks]
         mean = {key: round(float(np.mean([asdict(c)[key] for c in parts])), 4) for key in asdict(parts[0])}
         samples = []

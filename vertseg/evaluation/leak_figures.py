@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from vertseg.evaluation.abstention import risk_coverage
 from vertseg.evaluation.calibration import calibration_error, fit_dependence, fit_scaling, reliability
-from vertseg.evaluation.leak_ceiling import OUTCOMES, auroc, ceilings, draw_volumes
+from vertseg.evaluation.leak_ceiling import auroc, ceilings, draw_volumes
 from vertseg.inference.leak_risk import LeakRule, any_probability, calibrated, confidence_of, sigmoid
-from vertseg.labels import LEAK_ROUTES
+from vertseg.labels import LEAK_OUTCOMES, LEAK_ROUTES
 from vertseg.nets.leak_head import LeakHead
 from vertseg.phantom.leak_draws import LeakDraws
 from vertseg.training.leak_fit import LeakSet, route_logits
@@ -93,7 +93,7 @@ def leak_figures(scores: LeakScores, rng: np.random.Generator, bootstrap: int = 
     """
     n = len(scores.draws)
     first = rng.permutation(n) < n // 2
-    after = np.zeros((*scores.logits.shape[:2], len(OUTCOMES)))
+    after = np.zeros((*scores.logits.shape[:2], len(LEAK_OUTCOMES)))
     for fitted, measured in ((first, ~first), (~first, first)):
         rule = fit_rule(scores.part(fitted))
         rows = measured[scores.vertebra]
@@ -103,7 +103,7 @@ def leak_figures(scores: LeakScores, rng: np.random.Generator, bootstrap: int = 
     best = ceilings(scores.draws, rng, bootstrap=bootstrap)
     samples = [rng.integers(n, size=n) for _ in range(bootstrap)]
     figures: dict[str, Any] = {}
-    for i, name in enumerate(OUTCOMES):
+    for i, name in enumerate(LEAK_OUTCOMES):
         reached = _auroc(before[..., i], outcomes[..., i], scores.vertebra, np.arange(n))
         spread = [_auroc(before[:1, :, i], outcomes[:1, :, i], scores.vertebra, rows) for rows in samples]
         low, high = np.nanpercentile(spread, [2.5, 97.5])
@@ -129,7 +129,7 @@ def leak_figures(scores: LeakScores, rng: np.random.Generator, bootstrap: int = 
 
 
 def _probabilities(logits: Array, rule: LeakRule) -> Array:
-    """(V, S, 5) by `OUTCOMES`."""
+    """(V, S, 5) by `LEAK_OUTCOMES`."""
     scaled = calibrated(logits, rule)
     return np.concatenate([sigmoid(scaled), any_probability(scaled, rule.dependence)[..., None]], -1)
 

@@ -14,12 +14,7 @@ from sklearn.metrics import (  # type: ignore[import-untyped]
 )
 
 from vertseg.evaluation.bootstrap import Array, Resampling
-from vertseg.labels import LEAK_ROUTES
-
-OUTCOMES: Final = (*LEAK_ROUTES, "any")
-
-ECE_BINS: Final = 10
-"""Bins of equal width (Guo et al. 2017, ICML, section 2)."""
+from vertseg.evaluation.calibration import BINS, Reliability, bins_of, reliability
 
 DECISIONS: Final = tuple(round(0.02 * i, 2) for i in range(1, 41))
 """Threshold probabilities of the decision curve."""
@@ -70,7 +65,7 @@ def leak_figures(items: LeakItems, resampling: Resampling) -> dict[str, Any]:
     }
     return {
         **{name: asdict(estimate) for name, estimate in figures.items()},
-        "reliability": reliability(p, y),
+        "reliability": _bins_as_values(reliability(p, y)) if y.size else [],
         "decision_curve": decision_curve(items, resampling),
     }
 
@@ -99,9 +94,9 @@ def weighted_auprc(risk: ArrayLike, outcome: ArrayLike, weights: Array) -> Array
 
 
 def weighted_ece(risk: ArrayLike, outcome: ArrayLike, weights: Array) -> Array:
-    """Expected calibration error (R,) over `ECE_BINS` bins, of items that occur `weights` (R, N) times."""
+    """Expected calibration error (R,) over `BINS` bins, of items that occur `weights` (R, N) times."""
     p, y = np.asarray(risk, dtype=np.float64), np.asarray(outcome)
-    gap = _grouped(weights * (y - p), _bins(p), ECE_BINS)
+    gap = _grouped(weights * (y - p), bins_of(p), BINS)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(np.abs(gap).sum(axis=1) / weights.sum(axis=1))
 
@@ -115,17 +110,6 @@ def _centred(resampled: Array, value: float | None) -> Array:
     if value is None:
         return resampled
     return np.maximum(resampled - (np.nanmean(resampled) - value), 0.0)
-
-
-def reliability(risk: ArrayLike, outcome: ArrayLike) -> list[dict[str, float | int]]:
-    """Mean risk, share of outcomes and count of each bin that holds any."""
-    p, y = np.asarray(risk, dtype=np.float64), np.asarray(outcome)
-    bins = _bins(p)
-    return [
-        {"risk": float(p[at].mean()), "observed": float(y[at].mean()), "n": int(at.sum())}
-        for at in (bins == b for b in range(ECE_BINS))
-        if at.any()
-    ]
 
 
 def decision_curve(items: LeakItems, resampling: Resampling) -> dict[str, Any]:
@@ -156,8 +140,10 @@ def decision_curve(items: LeakItems, resampling: Resampling) -> dict[str, Any]:
     }
 
 
-def _bins(risk: Array) -> NDArray[np.int64]:
-    return np.minimum((risk * ECE_BINS).astype(np.int64), ECE_BINS - 1)
+def _bins_as_values(curve: Reliability) -> list[dict[str, float | int]]:
+    """Mean risk, share of outcomes and count of each bin that holds any."""
+    columns = zip(curve.probability, curve.observed, curve.count, strict=True)
+    return [{"risk": float(p), "observed": float(y), "n": int(n)} for p, y, n in columns]
 
 
 def _grouped(weights: Array, group: NDArray[np.integer], n: int) -> Array:

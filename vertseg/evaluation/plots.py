@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from vertseg.evaluation.leak_scores import OUTCOMES
-from vertseg.labels import LEVEL_NAMES, VERTEBRA_LEVELS
+from vertseg.labels import LEAK_OUTCOMES, LEVEL_NAMES, VERTEBRA_LEVELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +14,9 @@ _STRUCTURES: Final = {
     "lytic_lesion": "lytic", "sclerotic_lesion": "sclerotic", "posterior_wall_defect": "wall\ndefect",
     "cement": "cement",
 }  # fmt: skip
-_COLOURS: Final = dict(zip(OUTCOMES, ("#4477aa", "#ee6677", "#228833", "#aa3377", "#222222"), strict=True))
+_COLOURS: Final = dict(
+    zip(LEAK_OUTCOMES, ("#4477aa", "#ee6677", "#228833", "#aa3377", "#222222"), strict=True)
+)
 _MAIN, _SECOND, _FAINT = "#1f4e79", "#c55a11", "#b8b8b8"
 
 

@@ -14,12 +14,11 @@ from vertseg.evaluation.bootstrap import RESAMPLES, Resampling
 from vertseg.evaluation.figures import Score, figures, spacing_class, strata
 from vertseg.evaluation.goals import goal_rows
 from vertseg.io.atomic import write_text
-from vertseg.labels import FINDINGS, LEAK_ROUTES
+from vertseg.labels import FINDINGS, LEAK_OUTCOMES
 
 SCHEMA_VERSION: Final = "1.0"
 """Raised in its second number when a key is added, in its first when one changes its meaning or goes."""
 
-_OUTCOMES: Final = (*LEAK_ROUTES, "any")
 _STRUCTURES: Final = ("vertebra", "body", "posterior", "sacrum", *FINDINGS)
 CASE_COLUMNS: Final = (
     "name", "patient", "set", "region", "spacing_class", "anchored", "vertebrae", "levels_right", "every_level_right",
@@ -29,7 +28,7 @@ CASE_COLUMNS: Final = (
 VERTEBRA_COLUMNS: Final = (
     "name", "patient", "set", "level", "named", "identified", "error_mm", "confidence", "dice", "nsd", "hd95_mm",
     "truth_ml", "predicted_ml", "height_loss", "lytic_dice", "lytic_truth_ml", "lytic_predicted_ml",
-    *(f"leak_{o}" for o in _OUTCOMES), *(f"risk_{o}" for o in _OUTCOMES),
+    *(f"leak_{o}" for o in LEAK_OUTCOMES), *(f"risk_{o}" for o in LEAK_OUTCOMES),
 )  # fmt: skip
 
 
@@ -134,8 +133,8 @@ def vertebra_row(s: Score, v: Mapping[str, Any]) -> dict[str, Any]:
         **{name: s[name] for name in ("name", "patient", "set")},
         **{name: v[name] for name in VERTEBRA_COLUMNS if name in v},
         **{f"lytic_{key}": lytic.get(key) for key in ("dice", "truth_ml", "predicted_ml")},
-        **{f"leak_{o}": outcome.get(o) for o in _OUTCOMES},
-        **{f"risk_{o}": risk.get(o) for o in _OUTCOMES},
+        **{f"leak_{o}": outcome.get(o) for o in LEAK_OUTCOMES},
+        **{f"risk_{o}": risk.get(o) for o in LEAK_OUTCOMES},
     }
 
 

@@ -1,14 +1,13 @@
 """`vertseg phantom scan`, `show` and `cohort`: one scan with all its labels, its picture, or a whole set."""
 
 import argparse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vertseg.errors import ConfigError, DeviceError
 from vertseg.labels import level_name
 from vertseg.phantom.paint_command import add_paint, run_paint
+from vertseg.scans_bar import scans_bar
 
 if TYPE_CHECKING:
     from vertseg.phantom.types import ScanConfig
@@ -124,34 +123,12 @@ def _run_cohort(options: argparse.Namespace) -> int:
     from vertseg.phantom.cohort import CohortSpec, make_cohort
 
     spec = CohortSpec(options.scans, options.seed, config)
-    with _progress(options.quiet) as report:
+    with scans_bar(options.quiet) as report:
         made = make_cohort(options.output, spec, options.workers, report)
     print(
         f"{options.output}: {spec.scans} scans, {made} of them made now; index.json, leak.csv, contact_sheet.png"
     )
     return 0
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr with the time left."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    bars = Progress(
-        TextColumn("scans"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-        TimeRemainingColumn(), console=Console(stderr=True), disable=quiet,
-    )  # fmt: skip
-    task = bars.add_task("scans", total=None)
-    with bars:
-        yield lambda done, total: bars.update(task, completed=done, total=total, visible=total > 0)
 
 
 def _config(options: argparse.Namespace) -> "ScanConfig":

@@ -14,6 +14,7 @@ import torch
 from lightning import Trainer
 
 from vertseg.io.atomic import write_text
+from vertseg.processor import processor
 from vertseg.training.callbacks import git_commit
 from vertseg.training.progress import StepClock
 from vertseg.training.recipes import Recipe
@@ -82,14 +83,6 @@ def describe_device(trainer: Trainer) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-
-
-def processor() -> str:
-    """Model name of the CPU."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
 
 
 def peak_memory_mb() -> dict[str, float]:
