@@ -24,3 +24,21 @@ def shared_data() -> Path:
     if not _SHARED_DATA.is_dir():
         pytest.skip(f"real scans are not there ({_SHARED_DATA})")
     return _SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Untrained small networks in checkpoints of today's format."""
+    import torch
+
+    from vertseg.nets.checkpoint import save_checkpoint
+    from vertseg.nets.meta import Meta
+    from vertseg.nets.unet import NetSpec, build_network
+
+    filters = (8, 8, 8)
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(3)
+    for task, spacing_mm, shape in (("locate", 3.0, None), ("examine", 3.0, (32, 32, 32))):
+        net = build_network(NetSpec(task, filters))
+        save_checkpoint(folder / task, net.state_dict(), Meta(task, filters, spacing_mm, shape))
+    return folder

@@ -15,12 +15,7 @@ from tests.inference.drawn import draw_spine
 from tests.inference.oracle import Oracle, hu_of
 from vertseg.cli import main
 from vertseg.inference import command
-from vertseg.nets.checkpoint import save_checkpoint
-from vertseg.nets.meta import Meta
-from vertseg.nets.unet import NetSpec, build_network
 from vertseg.report import writer
-
-TINY = (8, 8, 8)
 
 
 @pytest.fixture(scope="module")
@@ -34,32 +29,20 @@ def oracle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "open_engine", lambda *_: Oracle(["L1"]))
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Untrained small networks in checkpoints of today's format."""
-    folder = tmp_path_factory.mktemp("weights")
-    torch.manual_seed(3)
-    for task, spacing_mm, shape in (("locate", 3.0, None), ("examine", 3.0, (32, 32, 32))):
-        net = build_network(NetSpec(task, TINY))
-        save_checkpoint(folder / task, net.state_dict(), Meta(task, TINY, spacing_mm, shape))
-    return folder
-
-
 def nifti(array: np.ndarray, path: Path, affine: np.ndarray | None = None) -> Path:
     nib.save(nib.Nifti1Image(array, np.diag([3.0, 3, 3, 1]) if affine is None else affine), path)
     return path
 
 
-def refused(arguments: list[str], folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> None:
-    """The command is refused as it should be."""
+def refused(arguments: list[str], folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """The sentence with which the command is refused, as it should be: one line, status 2, nothing written."""
     before = sorted(folder.rglob("*"))
     assert main(arguments) == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1 and captured.err.rstrip().endswith("."), captured.err
     assert "Traceback" not in captured.err and captured.out == ""
-    for word in words:
-        assert word.lower() in captured.err.lower(), captured.err
     assert sorted(folder.rglob("*")) == before
+    return captured.err
 
 
 def _zero_affine(array: np.ndarray, path: Path) -> Path:
@@ -112,7 +95,7 @@ def _folder(path: Path) -> Path:
 def test_bad_scans(case: str, hu: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     make, word = BAD[case]
     scan = make(hu, tmp_path)
-    refused(["predict", str(scan), "--output", str(tmp_path / "out")], tmp_path, capsys, word)
+    assert word in refused(["predict", str(scan), "--output", str(tmp_path / "out")], tmp_path, capsys)
 
 
 @pytest.mark.usefixtures("oracle")
@@ -121,7 +104,8 @@ def test_a_folder_of_mr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     folder = _folder(tmp_path / "mr")
     for k in range(3):
         _mr_slice(pydicom, k).save_as(folder / f"{k}.dcm", enforce_file_format=True)
-    refused(["predict", str(folder), "--output", str(tmp_path / "out")], tmp_path, capsys, "MR", "not CT")
+    said = refused(["predict", str(folder), "--output", str(tmp_path / "out")], tmp_path, capsys)
+    assert "MR" in said and "not CT" in said
 
 
 def _mr_slice(pydicom, k: int):  # type: ignore[no-untyped-def]
@@ -163,9 +147,8 @@ def test_a_full_disk(
 
     monkeypatch.setattr(writer, "draw_preview", full)
     scan = nifti(hu, tmp_path / "scan.nii.gz")
-    refused(
-        ["predict", str(scan), "--output", str(tmp_path / "out"), "--quiet"], tmp_path, capsys, "disk is full"
-    )
+    arguments = ["predict", str(scan), "--output", str(tmp_path / "out"), "--quiet"]
+    assert "disk is full" in refused(arguments, tmp_path, capsys)
 
 
 @pytest.mark.usefixtures("oracle")
@@ -180,7 +163,8 @@ def test_unknown_options(
     option: str, value: str, word: str, hu: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scan = nifti(hu, tmp_path / "scan.nii.gz")
-    refused(["predict", str(scan), "--output", str(tmp_path / "out"), option, value], tmp_path, capsys, word)
+    arguments = ["predict", str(scan), "--output", str(tmp_path / "out"), option, value]
+    assert word in refused(arguments, tmp_path, capsys)
 
 
 def test_a_gpu_that_is_not_there(
@@ -193,7 +177,8 @@ def test_a_gpu_that_is_not_there(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     scan = nifti(hu, tmp_path / "scan.nii.gz")
     arguments = ["predict", str(scan), "--output", str(tmp_path / "out"), "--checkpoint-dir", str(weights)]
-    refused([*arguments, "--device", "cuda"], tmp_path, capsys, "CUDA", "--device cpu")
+    said = refused([*arguments, "--device", "cuda"], tmp_path, capsys)
+    assert "CUDA" in said and "--device cpu" in said
 
 
 def _other_version(folder: Path) -> None:
@@ -229,7 +214,7 @@ def test_checkpoints_that_cannot_be_used(
     spoil(folder)
     scan = nifti(hu, tmp_path / "scan.nii.gz")
     arguments = ["predict", str(scan), "--output", str(tmp_path / "out"), "--checkpoint-dir", str(folder)]
-    refused(arguments, tmp_path, capsys, word)
+    assert word in refused(arguments, tmp_path, capsys)
 
 
 def test_untrained_networks_run_the_whole_path(hu: np.ndarray, weights: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from vertseg.io.atomic import atomic_path
 from vertseg.labels import N_LEVELS
 from vertseg.phantom.types import Field, ScanConfig
 from vertseg.preprocess import CropSpec, locate_hu
+from vertseg.source_digest import source_digest
 from vertseg.volume import Volume
 
 Arrays = dict[str, NDArray[Any]]
@@ -51,10 +52,7 @@ class PhantomSpec:
 
 def renderer_digest() -> str:
     """Digest of the phantom package's source: crops of an older renderer are never taken for new ones."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(vertseg.phantom.__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    return source_digest(sorted(Path(vertseg.phantom.__file__).parent.rglob("*.py")))[:12]
 
 
 def locate_arrays(hu: Volume, level: Volume, tissue: Volume, spacing_mm: float) -> Arrays:

@@ -20,6 +20,7 @@ from vertseg.io import read_labels, read_scan
 from vertseg.labels import FINDINGS, LocateClass, Tissue
 from vertseg.phantom.shapes import waves
 from vertseg.preprocess import CropSpec, examine_crop
+from vertseg.source_digest import source_digest
 from vertseg.volume import Grid, Volume
 
 _FRAMES: Final = 0
@@ -144,7 +145,4 @@ def _frame_arrays(case: Case) -> Arrays:
 
 def _source_digest() -> str:
     """Digest of the code that makes crops: those of older code are never taken for new ones."""
-    digest = hashlib.sha256()
-    for path in [Path(__file__), *(Path(str(module.__file__)) for module in _SOURCES)]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return source_digest([Path(__file__), *(Path(str(module.__file__)) for module in _SOURCES)])

@@ -6,6 +6,7 @@ from pathlib import Path
 import vertseg.cement
 from vertseg.data.cache import ArrayCache, Arrays, CachePlace, renderer_digest
 from vertseg.phantom.leak_draws import LeakDraws, leak_draws
+from vertseg.source_digest import source_digest
 
 
 class LeakLabels:
@@ -38,7 +39,4 @@ class LeakLabels:
 
 def simulator_digest() -> str:
     """Digest of the simulator's source: leaks of an older one are never taken for new ones."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(str(vertseg.cement.__file__)).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    return source_digest(sorted(Path(str(vertseg.cement.__file__)).parent.glob("*.py")))[:12]

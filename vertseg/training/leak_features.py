@@ -14,6 +14,7 @@ from vertseg.data.transforms import unpack_examine
 from vertseg.nets.meta import Meta
 from vertseg.nets.unet import ExamineNet
 from vertseg.preprocess import CropSpec, stack_examine
+from vertseg.source_digest import source_digest
 
 _SOURCES = (vertseg.nets.leak_features, vertseg.nets.leak_head)
 
@@ -68,7 +69,4 @@ def segmentation_digest(net: ExamineNet) -> str:
 
 
 def _digest() -> str:
-    digest = hashlib.sha256()
-    for module in _SOURCES:
-        digest.update(Path(str(module.__file__)).read_bytes())
-    return digest.hexdigest()[:12]
+    return source_digest(Path(str(module.__file__)) for module in _SOURCES)[:12]

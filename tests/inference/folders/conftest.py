@@ -5,19 +5,14 @@ from pathlib import Path
 
 import nibabel as nib
 import pytest
-import torch
 
 from tests.inference.drawn import draw_spine
 from tests.inference.oracle import Oracle, hu_of
 from tests.io.conftest import small_scan  # noqa: F401
 from vertseg.inference import command
-from vertseg.nets.checkpoint import save_checkpoint
-from vertseg.nets.meta import Meta
-from vertseg.nets.unet import NetSpec, build_network
 from vertseg.volume import Volume
 
 LEVEL = "L1"
-TINY = (8, 8, 8)
 
 
 @pytest.fixture(scope="session")
@@ -51,14 +46,3 @@ def oracles(monkeypatch: pytest.MonkeyPatch) -> list[Oracle]:
 
     monkeypatch.setattr(command, "open_engine", open_engine)
     return opened
-
-
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Untrained small networks in checkpoints of today's format."""
-    folder = tmp_path_factory.mktemp("weights")
-    torch.manual_seed(3)
-    for task, spacing_mm, shape in (("locate", 3.0, None), ("examine", 3.0, (32, 32, 32))):
-        net = build_network(NetSpec(task, TINY))
-        save_checkpoint(folder / task, net.state_dict(), Meta(task, TINY, spacing_mm, shape))
-    return folder

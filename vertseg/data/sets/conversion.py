@@ -34,6 +34,7 @@ from vertseg.io import Scan, read_scan, write_nifti
 from vertseg.io.atomic import write_text
 from vertseg.io.nifti import file_sha256
 from vertseg.labels import FINDINGS, level_name
+from vertseg.source_digest import source_digest
 from vertseg.volume import Volume, restore
 
 
@@ -217,10 +218,7 @@ def _stamp(found: FoundCase) -> list[Any]:
 @functools.cache
 def code_digest() -> str:
     """Digest of the adapters' and checks' source: what an older one passed is looked at again."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    return source_digest(sorted(Path(__file__).parent.glob("*.py")))[:12]
 
 
 def _recorded(record: Path, stamp: list[Any]) -> PreparedCase | None:
