@@ -39,8 +39,6 @@ TARGET_PEAK_GB = 4.0
 TARGET_COLD_S = 3.0
 TARGET_LEVEL_SHARE = 0.25
 CACHE = Path(".cache/bench")
-TRIED = Path("benchmarks/predict_tried.json")
-"""What was tried and what it gave, kept by hand beside the figures."""
 
 
 def phantom(field: str) -> Path:
@@ -203,8 +201,6 @@ def main() -> int:
                 run["L2_only"] = measured(path, arguments, "L2")
             result["scans"][name] = {**run, "targets": verdicts(name, run)}
             print(f"{name}: {json.dumps(result['scans'][name])}", file=sys.stderr, flush=True)
-        if TRIED.exists():
-            result["tried"] = json.loads(TRIED.read_text())
         draw(result["scans"], arguments.output.with_suffix(".png"))
         write_text(arguments.output, json.dumps(result, indent=1) + "\n")
     except (VertsegError, subprocess.CalledProcessError) as error:
