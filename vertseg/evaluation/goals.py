@@ -50,6 +50,16 @@ CEILING_GAP: Final = 0.03
 """How far below its ceiling (`leak_ceiling`) a route's AUROC may lie."""
 
 
+def estimate_at(figures: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any] | None:
+    """The `Estimate` at the end of keys; None where one of them is absent."""
+    found: Any = figures
+    for key in path:
+        if not isinstance(found, Mapping) or key not in found:
+            return None
+        found = found[key]
+    return found if isinstance(found, Mapping) else None
+
+
 def goal_rows(overall: Mapping[str, Any], ceiling: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
     """Each goal with its figure and interval and whether it is met, as values for JSON.
 
@@ -59,10 +69,10 @@ def goal_rows(overall: Mapping[str, Any], ceiling: Mapping[str, float] | None = 
         overall: figures of all scans (`figures.figures`).
         ceiling: AUROC that a perfect predictor reaches, by route; without it that goal has no target.
     """
-    rows = [_row(g.title, _at(overall, g.path), g.target, g.at_least) for g in GOALS]
+    rows = [_row(g.title, estimate_at(overall, g.path), g.target, g.at_least) for g in GOALS]
     for route in LEAK_ROUTES:
         target = None if ceiling is None or route not in ceiling else ceiling[route] - CEILING_GAP
-        found = _at(overall, ("leak", "outcomes", route, "auroc"))
+        found = estimate_at(overall, ("leak", "outcomes", route, "auroc"))
         rows.append(_row(f"AUROC of leak risk, {route}: its ceiling less {CEILING_GAP}", found, target, True))
     return rows
 
@@ -95,12 +105,3 @@ def _meets(value: float | None, target: float | None, at_least: bool) -> bool | 
     if value is None or target is None:
         return None
     return value >= target if at_least else value <= target
-
-
-def _at(figures: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any] | None:
-    found: Any = figures
-    for key in path:
-        if not isinstance(found, Mapping) or key not in found:
-            return None
-        found = found[key]
-    return found if isinstance(found, Mapping) else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from vertseg.evaluation.goals import goal_cells
+from vertseg.evaluation.goals import estimate_at, goal_cells
 from vertseg.evaluation.plots import draw_sheet, title
 from vertseg.io.atomic import atomic_path, write_text
 from vertseg.report.summary import LEAK_BASIS
@@ -115,7 +115,7 @@ def _columns(caption: str, parts: Mapping[str, Any]) -> str:
     head = "".join(f"<th>{html.escape(name)} ({part['scans']} scans)</th>" for name, part in parts.items())
     rows = []
     for label, path in _ROWS:
-        found = [_at(part, path) for part in parts.values()]
+        found = [estimate_at(part, path) for part in parts.values()]
         if any(e is not None and e["value"] is not None for e in found):
             cells = "".join(f"<td>{_estimate(e)}</td>" for e in found)
             rows.append(f"<tr><td>{html.escape(label)}</td>{cells}</tr>")
@@ -131,12 +131,3 @@ def _estimate(estimate: Mapping[str, Any] | None) -> str:
         else f" <small>({estimate['low']:.3f} to {estimate['high']:.3f})</small>"
     )
     return f"{estimate['value']:.3f}{interval}"
-
-
-def _at(part: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any] | None:
-    found: Any = part
-    for key in path:
-        if not isinstance(found, Mapping) or key not in found:
-            return None
-        found = found[key]
-    return found if isinstance(found, Mapping) else None

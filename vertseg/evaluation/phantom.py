@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from vertseg.evaluation.goals import estimate_at
+
 _NAMED: Final = {
     "vertebra_dice": ("structures", "vertebra", "dice"),
     "level_dice": ("levels", "all", "dice"),
@@ -33,9 +35,7 @@ def headline(overall: Mapping[str, Any]) -> dict[str, Any]:
     means: dict[str, float | None] = {}
     intervals: dict[str, tuple[float | None, float | None]] = {}
     for name, path in _NAMED.items():
-        found: Any = overall
-        for key in path:
-            found = found.get(key, {})
+        found = estimate_at(overall, path) or {}
         means[name] = found.get("value")
         intervals[name] = found.get("low"), found.get("high")
     met = {name: _meets(name, means[name]) for name in TARGETS}

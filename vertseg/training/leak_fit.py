@@ -13,6 +13,7 @@ from vertseg.errors import InputError
 from vertseg.nets.leak_head import ODDNESS_AXES, PLAN_INPUTS, LeakHead
 from vertseg.phantom.leak import VOLUME_ML
 from vertseg.phantom.leak_draws import LeakDraws
+from vertseg.training.optimiser import adamw
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,7 @@ def fit_leak_head(head: LeakHead, data: LeakSet, fit: LeakFit) -> list[float]:
     _reset(head)
     standardise(head, data.features)
     start_at_prevalence(head, data)
-    matrices = [p for p in head.parameters() if p.ndim > 1]
-    vectors = [p for p in head.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": fit.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=fit.learning_rate)
+    optimizer = adamw(head.parameters(), fit.learning_rate, fit.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, fit.steps)
     losses = []
     head.train()

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from vertseg.nets.losses import dice_counts
 from vertseg.nets.unet import ExamineNet, LocateNet
 from vertseg.training.levels import level_confusion
+from vertseg.training.optimiser import adamw
 from vertseg.training.processes import summed
 from vertseg.training.recipes import Optimisation
 
@@ -88,13 +89,7 @@ class NetworkModule(LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW (no decay on biases and norms) with warm-up and cosine, stepped every batch."""
         own = self.optimisation
-        matrices = [p for p in self.parameters() if p.ndim > 1]
-        vectors = [p for p in self.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": own.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=own.learning_rate)
+        optimizer = adamw(self.parameters(), own.learning_rate, own.weight_decay)
         schedule = LambdaLR(optimizer, lambda step: learning_rate_factor(step, own))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
