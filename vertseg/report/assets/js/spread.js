@@ -1,0 +1,4 @@
+// After the injection: where the cement went.
+function spreadPanel(v) {
+  return null;
+}
