@@ -138,7 +138,7 @@ def stand_upright(labels: ScanLabels, scan: Volume, vertebra: LabelledVertebra) 
         body=is_body,
         posterior=(posterior >= 0.5) & ~is_body,
         levels=(nearest & ((1 << _LEVEL_BITS) - 1)).astype(np.uint8),
-        masks={name: (nearest >> bit & 1).astype(bool) for bit, name in enumerate(FINDINGS, _LEVEL_BITS)},
+        masks={name: (nearest & (1 << bit)) != 0 for bit, name in enumerate(FINDINGS, _LEVEL_BITS)},
         body_share=body,
     )
 
