@@ -1,104 +1,47 @@
 """Cannula corridors of one vertebra: through the pedicle, or beside it, from the skin into the body."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import replace
+from typing import Final
 
-from vertseg.labels import Approach
-from vertseg.planning.remark import Remark
+import numpy as np
+from numpy.typing import NDArray
+
+from vertseg.cement.plan import LESION_ML
+from vertseg.labels import LUMBAR, T13, THORACIC, Approach
+from vertseg.planning.corridor_fields import CorridorFields, corridor_fields
+from vertseg.planning.corridor_margins import angles, clearance, entry_vox
+from vertseg.planning.corridor_remarks import CUT, infeasible, not_planned, warnings
+from vertseg.planning.corridor_search import (
+    Tips,
+    anterior_tips,
+    extrapedicular,
+    lesion_tips,
+    pedicle,
+    transpedicular,
+)
+from vertseg.planning.corridor_types import (
+    Corridor,
+    CorridorAngles,
+    CorridorClearance,
+    Kind,
+    Point,
+    Side,
+    Target,
+)
+from vertseg.planning.gauges import BONE_MARGIN_MM, GAUGES, largest_gauge
+from vertseg.planning.skin import skin_entry
 from vertseg.planning.upright import UprightVertebra
 from vertseg.volume import Volume
 
-Point = tuple[float, float, float]
-Kind = Literal["transpedicular", "extrapedicular"]
-Side = Literal["left", "right"]
-Target = Literal["auto", "anterior_third", "lesion"]
+__all__ = [
+    "Corridor", "CorridorAngles", "CorridorClearance", "Kind", "Point", "Side", "Target", "plan_corridors",
+]  # fmt: skip
 
+EXTRAPEDICULAR_LEVELS: Final = THORACIC[3:]
+"""T4 to T12, where a rib's head shields the way beside the pedicle."""
 
-@dataclass(frozen=True)
-class CorridorAngles:
-    """Direction of the way in, in degrees, each projected onto the plane that it is read in.
-
-    Attributes:
-        medial_deg: in the vertebra's axial plane, from its sagittal plane; positive toward the midline.
-        cranial_deg: in the vertebra's sagittal plane, from its axial plane; positive where the tip points headward.
-        scanner_medial_deg: as `medial_deg`, in the scanner's axial and sagittal planes (patient RAS).
-        scanner_cranial_deg: as `cranial_deg`, in the scanner's planes.
-    """
-
-    medial_deg: float
-    cranial_deg: float
-    scanner_medial_deg: float
-    scanner_cranial_deg: float
-
-
-@dataclass(frozen=True)
-class CorridorClearance:
-    """Least distances in mm from the cannula's surface; negative inside; None where it cannot be measured.
-
-    Attributes:
-        canal_mm: to the spinal canal, which in the pedicle is its medial wall.
-        lateral_mm: to the lateral surface of the pedicle.
-        inferior_mm: to the pedicle's lower surface, under which the nerve leaves by the foramen.
-        superior_mm: to the pedicle's upper surface.
-        endplate_mm: to the nearer endplate, inside the body.
-        wall_defect_mm: to the posterior wall's defect; None without one.
-        lung_mm: to lung (air below -400 HU); None where none is in the vertebra's field.
-        tip_to_anterior_mm: from the tip on along the cannula to the body's front, beyond which vessels lie.
-        tip_to_left_mm: from the tip across to the body's left border, where the aorta mostly lies.
-    """
-
-    canal_mm: float
-    lateral_mm: float | None
-    inferior_mm: float | None
-    superior_mm: float | None
-    endplate_mm: float | None
-    wall_defect_mm: float | None
-    lung_mm: float | None
-    tip_to_anterior_mm: float | None
-    tip_to_left_mm: float | None
-
-
-@dataclass(frozen=True)
-class Corridor:
-    """A straight way for a cannula, or why there is none. Points are world RAS mm.
-
-    The aorta cannot be told from other soft tissue by its HU, so no distance to it is given: keep to the body.
-
-    Attributes:
-        kind: "transpedicular", or "extrapedicular" (costovertebral, beside the pedicle).
-        side: of the patient.
-        feasible: whether a cannula fits with its margins; the fields below are None where no way was found.
-        reason: why it is not feasible; None where it is.
-        entry_skin_mm: on the skin; None where the field of view cuts it.
-        entry_bone_mm: where the cannula first meets this vertebra's bone.
-        target_mm: where its tip comes to lie.
-        target_in: "anterior_third" or "lesion".
-        skin_to_bone_mm, bone_to_target_mm, length_mm: lengths; the whole one from the skin.
-        gauge: largest of `gauges.GAUGES` that leaves the margin of bone.
-        diameter_mm: its outer diameter; clearances are those of this cannula, of the thinnest where none fits.
-        margin_mm: bone that has to stay around it.
-        score: what corridors are ordered by, larger is better (see `corridor_search`).
-        warnings: what to look at before going this way.
-    """
-
-    kind: Kind
-    side: Side
-    feasible: bool
-    reason: Remark | None = None
-    entry_skin_mm: Point | None = None
-    entry_bone_mm: Point | None = None
-    target_mm: Point | None = None
-    target_in: Literal["anterior_third", "lesion"] | None = None
-    angles: CorridorAngles | None = None
-    skin_to_bone_mm: float | None = None
-    bone_to_target_mm: float | None = None
-    length_mm: float | None = None
-    gauge: str | None = None
-    diameter_mm: float | None = None
-    margin_mm: float | None = None
-    clearance: CorridorClearance | None = None
-    score: float | None = None
-    warnings: tuple[Remark, ...] = ()
+_PLANNED_LEVELS: Final = (*THORACIC, T13, *LUMBAR)
+_SIDES: Final[tuple[tuple[Side, float], ...]] = (("left", -1.0), ("right", 1.0))
 
 
 def plan_corridors(
@@ -119,4 +62,72 @@ def plan_corridors(
         target: "auto" aims into a lytic lesion from `cement.plan.LESION_ML` on, else at the anterior third.
         approach: a single cannula is led near the midline, two to the middle of each half.
     """
-    raise NotImplementedError
+    kinds: tuple[Kind, ...] = ("transpedicular",)
+    if vertebra.level in EXTRAPEDICULAR_LEVELS:
+        kinds = ("transpedicular", "extrapedicular")
+    asked = [(kind, side, sign) for kind in kinds for side, sign in _SIDES]
+    fields = corridor_fields(vertebra) if vertebra.level in _PLANNED_LEVELS else None
+    if fields is None:
+        reason = not_planned(vertebra)
+        return tuple(Corridor(kind, side, False, reason) for kind, side, _ in asked)
+    lesion = lesion_tips(fields) if _aims_at_lesion(vertebra, target) else None
+    found = [
+        _corridor(fields, scan, (kind, side, sign), lesion or anterior_tips(fields, sign, approach), lesion is not None)
+        for kind, side, sign in asked
+    ]
+    if cut_by_field:
+        found = [replace(corridor, warnings=(*corridor.warnings, CUT)) for corridor in found]
+    return tuple(sorted(found, key=_rank, reverse=True))
+
+
+def _aims_at_lesion(vertebra: UprightVertebra, target: Target) -> bool:
+    lesion = vertebra.masks["lytic_lesion"] & vertebra.body
+    ml = float(np.count_nonzero(lesion)) * vertebra.voxel_ml
+    return target == "lesion" or (target == "auto" and ml >= LESION_ML)
+
+
+def _rank(corridor: Corridor) -> tuple[bool, float]:
+    return corridor.feasible, -np.inf if corridor.score is None else corridor.score
+
+
+def _corridor(
+    fields: CorridorFields,
+    scan: Volume | None,
+    asked: tuple[Kind, Side, float],
+    tips: Tips | None,
+    in_lesion: bool,
+) -> Corridor:
+    kind, side, sign = asked
+    search = transpedicular if kind == "transpedicular" else extrapedicular
+    found = None if tips is None else search(fields, sign, tips)
+    bone = pedicle(fields, sign)
+    width = None if bone is None else bone.width_mm
+    if found is None:
+        reason = infeasible(fields, (kind, side, sign), tips, None)
+        return Corridor(kind, side, False, reason, pedicle_width_mm=width)
+    fits = largest_gauge(found.room_mm)
+    reason = None if fits is not None else infeasible(fields, (kind, side, sign), tips, found)
+    gauge = fits or GAUGES[-1]
+    margins = clearance(fields, found.ways, sign, gauge.outer_mm / 2)
+    target = fields.world_mm(found.ways.target_vox[0])
+    entry = fields.world_mm(entry_vox(fields, found.ways))
+    outward = fields.vertebra.axes @ found.ways.outward[0]
+    skin = None if scan is None else skin_entry(scan, entry, outward)
+    bone_mm = float(np.linalg.norm(entry - target))
+    skin_mm = None if skin is None else float(np.linalg.norm(skin - entry))
+    return Corridor(
+        kind, side, reason is None, reason, _point(skin), _point(entry), _point(target),
+        "lesion" if in_lesion else "anterior_third",
+        angles(found.ways, outward, sign),
+        skin_mm, bone_mm, None if skin_mm is None else skin_mm + bone_mm,
+        gauge.name if reason is None else None, gauge.outer_mm if reason is None else None,
+        BONE_MARGIN_MM, margins, round(found.score, 3),
+        warnings(fields, found.ways, (kind, side, sign), margins, scan is not None and skin is None), width,
+    )  # fmt: skip
+
+
+def _point(world_mm: NDArray[np.float64] | None) -> Point | None:
+    if world_mm is None:
+        return None
+    x, y, z = (round(float(v), 2) for v in world_mm)
+    return x, y, z
