@@ -8,8 +8,8 @@ from torch import Tensor
 from vertseg.labels import CERVICAL
 from vertseg.phantom.shapes import smooth_max, smooth_min, stack_points, waves
 from vertseg.phantom.types import Lesion, VertebraShape
-from vertseg.phantom.vertebra.facets import joint_gap_distance, open_joints
-from vertseg.phantom.vertebra.posterior import posterior_distance
+from vertseg.phantom.vertebra.facets import Side, joint_gap_distance, open_joints
+from vertseg.phantom.vertebra.posterior import canal_distance, posterior_distance
 from vertseg.phantom.vertebra.upper_cervical import atlas_distances, dens_distance
 
 FRONT_SQUARENESS, BACK_SQUARENESS = 0.12, 0.85
@@ -140,6 +140,18 @@ def vertebra_distances(p: Tensor, shape: VertebraShape) -> VertebraDistances:
     joint = joint_gap_distance(p, shape)
     half = 0.5 * wobble
     return VertebraDistances(body + half, posterior, lateral + half, vertical + half, joint)
+
+
+def canal_tube_distance(p: Tensor, shape: VertebraShape) -> Tensor:
+    """The tube that the canal takes out of the arch: negative inside, not to scale; it goes on above and below.
+
+    Args:
+        p: (..., 3) mm, (right, anterior, up) from the body centre, before any fracture.
+        shape: the vertebra.
+    """
+    bent, _ = _warped(p, shape)
+    side = Side(bent[..., 0].abs(), bent[..., 1] + 0.5 * shape.sizes["depth"], bent[..., 2])
+    return canal_distance(side, shape.sizes)
 
 
 def lesion_distance(p: Tensor, lesion: Lesion) -> Tensor:
