@@ -72,7 +72,13 @@ def plan_corridors(
         return tuple(Corridor(kind, side, False, reason) for kind, side, _ in asked)
     lesion = lesion_tips(fields) if _aims_at_lesion(vertebra, target) else None
     found = [
-        _corridor(fields, scan, (kind, side, sign), lesion or anterior_tips(fields, sign, approach), lesion is not None)
+        _corridor(
+            fields,
+            scan,
+            (kind, side, sign),
+            lesion or anterior_tips(fields, sign, approach),
+            lesion is not None,
+        )
         for kind, side, sign in asked
     ]
     if cut_by_field:

@@ -29,7 +29,7 @@ class CorridorFields:
         canal: its canal, on the vertebra's whole grid.
         start_vox: (3,) the crop's first voxel on the vertebra's grid.
         body: (X, Y, Z) bool.
-        bone: body and posterior elements.
+        bone: body and posterior elements; the crop's outermost layer holds none, so that it stands for all beyond.
         other_bone: vertebrae that are not this one.
         in_bone_mm: depth of each voxel's middle under the bone's surface; 0 outside.
         in_body_mm: the same for the body alone.
@@ -56,8 +56,8 @@ class CorridorFields:
     @cached_property
     def box(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """First and last index of the body along each axis."""
-        at = np.argwhere(self.body)
-        return at.min(axis=0), at.max(axis=0)
+        spans = [np.flatnonzero(self.body.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+        return np.array([s[0] for s in spans]), np.array([s[-1] for s in spans])
 
     @cached_property
     def middle_vox(self) -> NDArray[np.float64]:
@@ -95,8 +95,8 @@ def corridor_fields(vertebra: UprightVertebra, with_lung: bool = True) -> Corrid
     lung = lung_mask(vertebra.hu, vertebra.voxel_ml) if with_lung else None
     found = lung is not None and bool(lung.any())
     return CorridorFields(
-        vertebra, canal, start, np.ascontiguousarray(body), np.ascontiguousarray(bone),
-        (levels > 0) & (levels != vertebra.level) & ~bone,
+        vertebra, canal, start, np.ascontiguousarray(body), _without_border(bone),
+        _without_border((levels > 0) & (levels != vertebra.level) & ~bone),
         _depth_mm(bone, vertebra.spacing_mm, 0.0), _depth_mm(body, vertebra.spacing_mm, 0.0),
         _depth_mm(~inside, vertebra.spacing_mm, -1.0),
         _to_lung(lung, crop, vertebra.spacing_mm) if found and lung is not None else None,
@@ -122,13 +122,20 @@ def lung_mask(hu: NDArray[np.float32], voxel_ml: float) -> NDArray[np.bool_]:
 
 def _crop(vertebra: UprightVertebra, canal: KeepOut) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The box of body, pedicles and what is needed of the arch behind them."""
-    at = np.argwhere(vertebra.body)
+    spans = [np.flatnonzero(vertebra.body.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     margin = round(_MARGIN_MM / vertebra.spacing_mm)
-    low, high = at.min(axis=0) - margin, at.max(axis=0) + margin + 1
+    low = np.array([span[0] - margin for span in spans])
+    high = np.array([span[-1] + margin + 1 for span in spans])
     low[1] = round(canal.wall_vox - _BEHIND_CANAL_MM / vertebra.spacing_mm)
-    high[1] = at[:, 1].max() + 3
+    high[1] = spans[1][-1] + 3
     shape = np.array(vertebra.body.shape)
     return np.clip(low, 0, shape), np.clip(high, 0, shape)
+
+
+def _without_border(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    inner = np.zeros_like(mask, order="C")
+    inner[1:-1, 1:-1, 1:-1] = mask[1:-1, 1:-1, 1:-1]
+    return inner
 
 
 def _depth_mm(mask: NDArray[np.bool_], spacing_mm: float, outside: float) -> NDArray[np.float32]:
@@ -139,18 +146,14 @@ def _depth_mm(mask: NDArray[np.bool_], spacing_mm: float, outside: float) -> NDA
     return np.where(mask, depth, outside).astype(np.float32)
 
 
-def _to_lung(
-    lung: NDArray[np.bool_], crop: tuple[slice, ...], spacing_mm: float
-) -> NDArray[np.float32]:
+def _to_lung(lung: NDArray[np.bool_], crop: tuple[slice, ...], spacing_mm: float) -> NDArray[np.float32]:
     """Distance to lung from the voxels of the crop; lung outside of the crop is seen within 15 mm of it."""
     reach = round(15.0 / spacing_mm)
     wide = tuple(
         slice(max(0, s.start - reach), min(n, s.stop + reach)) for s, n in zip(crop, lung.shape, strict=True)
     )
     part = lung[wide]
-    inner = tuple(
-        slice(s.start - w.start, s.stop - w.start) for s, w in zip(crop, wide, strict=True)
-    )
+    inner = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(crop, wide, strict=True))
     if not part.any():
         return np.full(tuple(s.stop - s.start for s in crop), _FAR_MM, np.float32)
     distance = ndimage.distance_transform_edt(~part)[inner]

@@ -109,9 +109,7 @@ def _in_pedicle(fields: CorridorFields, points: NDArray[np.float64]) -> NDArray[
     return np.asarray((points[:, 1] >= fields.middle_vox[k, 1]) & (points[:, 1] <= back))
 
 
-def _across(
-    outward: NDArray[np.float64], side: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _across(outward: NDArray[np.float64], side: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Unit vectors square to a way: away from the midline, and up."""
     out = np.array([side, 0.0, 0.0]) - side * outward[0] * outward
     out /= np.linalg.norm(out)
@@ -164,9 +162,10 @@ def _endplate(
 
 
 def _to_defect(fields: CorridorFields, points: NDArray[np.float64], radius_mm: float) -> float | None:
-    defect = np.argwhere(fields.vertebra.masks["posterior_wall_defect"])
-    if len(defect) == 0:
+    mask = fields.vertebra.masks["posterior_wall_defect"]
+    if not mask.any():
         return None
+    defect = np.argwhere(mask)
     gap = np.linalg.norm((defect - fields.start_vox)[:, None] - points[None], axis=-1).min()
     return _less(float(gap) * fields.spacing_mm - 0.5 * fields.spacing_mm, radius_mm)
 

@@ -13,7 +13,8 @@ from vertseg.planning.remark import Remark
 from vertseg.planning.upright import UprightVertebra
 
 CUT: Final = Remark(
-    "cut_by_field", "The field of view cuts this vertebra, so that walls may be missing; check the way on the scan."
+    "cut_by_field",
+    "The field of view cuts this vertebra, so that walls may be missing; check the way on the scan.",
 )
 
 _NEAR_DEFECT_MM: Final = 3.0
@@ -30,7 +31,9 @@ def not_planned(vertebra: UprightVertebra) -> Remark:
             f"{vertebra.name} is not reached from behind; cervical bodies are entered from the front, which is not planned here.",
         )
     if not vertebra.body.any():
-        return Remark("no_body", f"No body of {vertebra.name} was segmented, so that there is nothing to aim at.")
+        return Remark(
+            "no_body", f"No body of {vertebra.name} was segmented, so that there is nothing to aim at."
+        )
     return Remark("level", f"No cannula is planned for {vertebra.name}.")
 
 
@@ -43,7 +46,8 @@ def infeasible(
     thinnest = f"the thinnest cannula ({GAUGES[-1].name}, {GAUGES[-1].outer_mm:.1f} mm)"
     if tips is None:
         return Remark(
-            "body_too_flat", "The anterior third of the body is too flat or too little seen to hold a cannula's tip."
+            "body_too_flat",
+            "The anterior third of the body is too flat or too little seen to hold a cannula's tip.",
         )
     bone = pedicle(fields, sign)
     if bone is None:

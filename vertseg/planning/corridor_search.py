@@ -80,9 +80,7 @@ def anterior_tips(fields: CorridorFields, side: float, approach: Approach) -> Ti
     width = float(x_high - x_low + 1)
     back = fields.canal.wall_vox - fields.start_vox[1]
     depth = y_high + 1 - back
-    ideal = _column(
-        fields, middle + side * TARGET_ACROSS[approach] * width, back + IDEAL_DEPTH * depth, 0.0
-    )
+    ideal = _column(fields, middle + side * TARGET_ACROSS[approach] * width, back + IDEAL_DEPTH * depth, 0.0)
     tips = [
         _column(fields, middle + side * across * width, back + share * depth, height)
         for share, across, height in product(_DEPTH_SHARES, _ACROSS, _HEIGHTS)
@@ -96,9 +94,7 @@ def anterior_tips(fields: CorridorFields, side: float, approach: Approach) -> Ti
 
 def lesion_tips(fields: CorridorFields) -> Tips | None:
     """Tips in the body's lytic lesion, ideally at its middle; None where it is nowhere deep enough."""
-    crop = tuple(
-        slice(int(a), int(a) + n) for a, n in zip(fields.start_vox, fields.body.shape, strict=True)
-    )
+    crop = tuple(slice(int(a), int(a) + n) for a, n in zip(fields.start_vox, fields.body.shape, strict=True))
     lesion = fields.vertebra.masks["lytic_lesion"][crop] & (fields.in_body_mm >= _MIN_TIP_DEPTH_MM)
     at = np.argwhere(lesion).astype(np.float64)
     if len(at) == 0:
@@ -133,7 +129,9 @@ def pedicle(fields: CorridorFields, side: float) -> Pedicle | None:
     around = slice(max(0, low - 4), high + 5)
     middle_x, middle_y = fields.middle_vox[low : high + 1].mean(axis=0)
     x = np.arange(fields.bone.shape[0])
-    beside = (side * (x - middle_x) > 3.0 / fields.spacing_mm) & (np.abs(x - middle_x) < 30.0 / fields.spacing_mm)
+    beside = (side * (x - middle_x) > 3.0 / fields.spacing_mm) & (
+        np.abs(x - middle_x) < 30.0 / fields.spacing_mm
+    )
     rows = np.arange(max(0, int(np.ceil(middle_y))), max(back, int(np.ceil(middle_y)) + 1))
     depth = np.where(beside[:, None, None], fields.in_bone_mm[:, rows, around], 0.0)
     most = depth.max(axis=(0, 2))

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from vertseg.planning.corridor_fields import CorridorFields
 
@@ -78,56 +79,50 @@ def assess(
     length = np.linalg.norm(span, axis=1)
     outward = span / np.maximum(length, 1e-9)[:, None]
     t = np.arange(0.0, float(length.max()) * spacing + _BEHIND_MM, _STEP_MM)
-    points = target_vox[:, None] + outward[:, None] * (t / spacing)[None, :, None]
-    index, within = _indices(points, fields.bone.shape)
-    bone = fields.bone.ravel()[index] & within
-    at_z = np.clip(np.rint(points[..., 2]).astype(np.intp), 0, fields.bone.shape[2] - 1)
-    inner = points[..., 1] >= fields.middle_vox[at_z, 1]
-    in_bone, in_body, canal = (
-        _values(fields, field, points, index, within, fine)
-        for field in (fields.in_bone_mm, fields.in_body_mm, fields.canal_mm)
+    x, y, z = (
+        (target_vox[:, axis, None] + outward[:, axis, None] * (t / spacing)).astype(np.float32)
+        for axis in range(3)
     )
+    index, at_z = _nearest(x, y, z, fields.bone.shape)
+    bone = fields.bone.ravel()[index]
+    inner = y >= fields.middle_vox[:, 1].astype(np.float32)[at_z]
+
+    def values(field: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not fine:
+            return field.ravel()[index]
+        return np.asarray(
+            ndimage.map_coordinates(field, np.stack([x, y, z]), np.float32, order=1, mode="nearest")
+        )
+
+    in_bone, in_body, canal = (values(f) for f in (fields.in_bone_mm, fields.in_body_mm, fields.canal_mm))
     past = t[None] >= length[:, None] * spacing
     deep = t[None] <= length[:, None] * spacing - _DEEP_MM
     lung = np.full(len(length), _FAR_MM)
     if fields.lung_mm is not None:
-        lung = np.where(within, fields.lung_mm.ravel()[index], _FAR_MM).min(axis=1)
+        lung = fields.lung_mm.ravel()[index].min(axis=1)
     last = t.size - 1 - bone[:, ::-1].argmax(axis=1)
     between = ~bone & ~inner & (np.arange(t.size)[None] < last[:, None])
     return Ways(
         target_vox, through_vox, outward,
-        canal_mm=np.where(within, canal, _FAR_MM).min(axis=1),
+        canal_mm=canal.min(axis=1),
         room_mm=np.where(inner, in_bone, _FAR_MM).min(axis=1),
         deep_room_mm=np.where(deep, in_body, _FAR_MM).min(axis=1),
         lung_mm=lung,
         entry_mm=t[last],
         gap_mm=between.sum(axis=1) * _STEP_MM,
         outer_bone_mm=(bone & past).sum(axis=1) * _STEP_MM,
-        struck_mm=(fields.other_bone.ravel()[index] & within).sum(axis=1) * _STEP_MM,
+        struck_mm=fields.other_bone.ravel()[index].sum(axis=1) * _STEP_MM,
         medial_deg=np.degrees(np.arctan2(side * outward[:, 0], -outward[:, 1])),
         cranial_deg=np.degrees(np.arctan2(-outward[:, 2], -outward[:, 1])),
     )  # fmt: skip
 
 
-def _indices(
-    points: NDArray[np.float64], shape: tuple[int, ...]
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Flat indices of the nearest voxels, and which points lie within."""
-    nearest = np.rint(points).astype(np.intp)
-    limit = np.array(shape)
-    within = ((nearest >= 0) & (nearest < limit)).all(axis=-1)
-    np.clip(nearest, 0, limit - 1, out=nearest)
-    return (nearest[..., 0] * shape[1] + nearest[..., 1]) * shape[2] + nearest[..., 2], within
-
-
-def _values(
-    fields: CorridorFields,
-    field: NDArray[np.float32],
-    points: NDArray[np.float64],
-    index: NDArray[np.intp],
-    within: NDArray[np.bool_],
-    fine: bool,
-) -> NDArray[np.float64]:
-    if fine:
-        return fields.linear(field, points, 0.0)
-    return np.where(within, field.ravel()[index], 0.0)
+def _nearest(
+    x: NDArray[np.float32], y: NDArray[np.float32], z: NDArray[np.float32], shape: tuple[int, ...]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Flat indices of the voxels nearest to points, and their z; points beyond the crop take its outer layer."""
+    i, j, k = (
+        np.clip(np.rint(axis).astype(np.int32), 0, count - 1)
+        for axis, count in zip((x, y, z), shape, strict=True)
+    )
+    return (i * shape[1] + j) * shape[2] + k, k

@@ -137,9 +137,10 @@ def _recentred(
     angles = _angles()
     radius = np.where(np.isfinite(hit), np.minimum(hit, 14.0), 0.0)
     weight = (radius**2).sum(axis=1)
-    shift = np.stack(
-        [(radius**3 * np.cos(angles)).sum(axis=1), (radius**3 * np.sin(angles)).sum(axis=1)], axis=1
-    ) * (2.0 / 3.0 / np.maximum(weight, 1e-9))[:, None]
+    shift = (
+        np.stack([(radius**3 * np.cos(angles)).sum(axis=1), (radius**3 * np.sin(angles)).sum(axis=1)], axis=1)
+        * (2.0 / 3.0 / np.maximum(weight, 1e-9))[:, None]
+    )
     at = np.arange(len(middle), dtype=np.float64)
     moved = middle.copy()
     for axis in range(2):
@@ -177,12 +178,15 @@ def _filled(
     shape: tuple[int, ...], middle: NDArray[np.float64], radius: NDArray[np.float64], spacing_mm: float
 ) -> NDArray[np.bool_]:
     """Voxels (X, Y, slices) that lie nearer to the middle than the radius in their direction."""
-    x = np.arange(shape[0])[:, None, None] - middle[:, 0]
-    y = np.arange(shape[1])[None, :, None] - middle[:, 1]
-    distance = np.hypot(x, y) * spacing_mm
-    inside = np.zeros(distance.shape, bool)
-    near = np.nonzero(distance < _REACH_MM)
-    turn = np.arctan2(np.broadcast_to(y, distance.shape)[near], np.broadcast_to(x, distance.shape)[near])
-    index = np.floor(turn % (2.0 * np.pi) * (_DIRECTIONS / (2.0 * np.pi))).astype(np.intp) % _DIRECTIONS
-    inside[near] = distance[near] <= radius[near[2], index] + 0.5 * spacing_mm
+    inside = np.zeros((*shape, len(middle)), bool)
+    reach = _REACH_MM / spacing_mm
+    low = np.maximum(np.floor(middle.min(axis=0) - reach), 0).astype(int)
+    high = np.minimum(np.ceil(middle.max(axis=0) + reach) + 1, shape).astype(int)
+    x = np.arange(low[0], high[0], dtype=np.float32)[:, None, None] - middle[:, 0].astype(np.float32)
+    y = np.arange(low[1], high[1], dtype=np.float32)[None, :, None] - middle[:, 1].astype(np.float32)
+    share = np.arctan2(y, x) / np.float32(2.0 * np.pi)
+    index = (share * _DIRECTIONS).astype(np.int32)
+    index = np.where(share < 0, index - 1, index) % _DIRECTIONS
+    limit = radius.T[index, np.arange(len(middle))] + 0.5 * spacing_mm
+    inside[low[0] : high[0], low[1] : high[1]] = (x * x + y * y) * spacing_mm**2 <= limit * limit
     return inside

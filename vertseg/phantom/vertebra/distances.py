@@ -142,16 +142,23 @@ def vertebra_distances(p: Tensor, shape: VertebraShape) -> VertebraDistances:
     return VertebraDistances(body + half, posterior, lateral + half, vertical + half, joint)
 
 
-def canal_tube_distance(p: Tensor, shape: VertebraShape) -> Tensor:
-    """The tube that the canal takes out of the arch: negative inside, not to scale; it goes on above and below.
+def canal_distances(p: Tensor, shape: VertebraShape) -> tuple[Tensor, Tensor]:
+    """The canal's tube, which is taken out of the arch, and the upright box around it: negative inside, not to scale.
+
+    The box holds the tube and the lateral recesses between it, the wall and the pedicles; both go on above and
+    below, and neither spares the body.
 
     Args:
         p: (..., 3) mm, (right, anterior, up) from the body centre, before any fracture.
         shape: the vertebra.
     """
+    s = shape.sizes
     bent, _ = _warped(p, shape)
-    side = Side(bent[..., 0].abs(), bent[..., 1] + 0.5 * shape.sizes["depth"], bent[..., 2])
-    return canal_distance(side, shape.sizes)
+    side = Side(bent[..., 0].abs(), bent[..., 1] + 0.5 * s["depth"], bent[..., 2])
+    across = side.u - 0.5 * s["canal_width"]
+    return canal_distance(side, s), torch.maximum(
+        across, (side.v + 0.5 * s["canal_depth"]).abs() - 0.5 * s["canal_depth"]
+    )
 
 
 def lesion_distance(p: Tensor, lesion: Lesion) -> Tensor:
