@@ -1,11 +1,13 @@
 """One vertebra of a prediction in its own frame: what every measure and plan is made from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vertseg.frames import LabelledVertebra
 from vertseg.inference.findings import Findings
 from vertseg.labels import FINDINGS, Tissue, level_name
 from vertseg.volume import Grid, Volume, crop_grid
@@ -15,8 +17,28 @@ SHAPE: Final = (112, 128, 80)
 
 SPACING_MM: Final = 1.0
 
+_AIR_HU: Final = -1024.0
+
 _BEHIND_MM: Final = 24.0
 """How far the crop's middle lies behind the body's, so that the spinous process is seen whole."""
+
+
+_LEVEL_BITS: Final = 5
+
+
+@dataclass(frozen=True, eq=False)
+class ScanLabels:
+    """What is known of each voxel of a scan, on the scan's grid.
+
+    Attributes:
+        levels: VerSe numbers.
+        tissue: `labels.Tissue` numbers; others (`labels.LocateClass`) count as none.
+        masks: for each of `labels.FINDINGS` where it is.
+    """
+
+    levels: Volume
+    tissue: Volume
+    masks: Mapping[str, Volume]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +55,8 @@ class UprightVertebra:
         posterior: (X, Y, Z) bool, its posterior elements.
         levels: (X, Y, Z) uint8 VerSe numbers of all vertebrae, 0 elsewhere.
         masks: name in `labels.FINDINGS` -> (X, Y, Z) bool, this vertebra's.
+        body_share: (X, Y, Z) float32 of which `body` is the part from 0.5 up: where between the voxels the
+            body's surface runs. None where only the mask is known.
     """
 
     level: int
@@ -44,6 +68,7 @@ class UprightVertebra:
     posterior: NDArray[np.bool_]
     levels: NDArray[np.uint8]
     masks: dict[str, NDArray[np.bool_]]
+    body_share: NDArray[np.float32] | None = None
 
     @property
     def name(self) -> str:
@@ -67,9 +92,7 @@ class UprightVertebra:
 
 
 def upright_vertebra(findings: Findings, scan: Volume, index: int) -> UprightVertebra:
-    """The vertebra `findings.vertebrae[index]` in its own frame.
-
-    Edges of body and posterior elements are interpolated, findings keep the nearest voxel.
+    """The vertebra `findings.vertebrae[index]` in its own frame (see `stand_upright`).
 
     Args:
         findings: of one scan.
@@ -77,32 +100,69 @@ def upright_vertebra(findings: Findings, scan: Volume, index: int) -> UprightVer
         index: position in `findings.vertebrae`.
     """
     vertebra = findings.vertebrae[index]
-    centre = np.asarray(vertebra.centroid_mm, np.float64)
+    place = LabelledVertebra(vertebra.level, np.asarray(vertebra.centroid_mm, np.float64), vertebra.axes)
+    return stand_upright(ScanLabels(findings.levels, findings.tissue, findings.masks), scan, place)
+
+
+def stand_upright(labels: ScanLabels, scan: Volume, vertebra: LabelledVertebra) -> UprightVertebra:
+    """One labelled vertebra in its own frame.
+
+    Edges of body and posterior elements are interpolated, levels and findings keep the nearest voxel.
+
+    Args:
+        labels: of a scan, any orientation.
+        scan: HU of the same scan, any orientation.
+        vertebra: its level, body centre and axes.
+    """
+    centre = np.asarray(vertebra.centre_mm, np.float64)
     grid = crop_grid(centre - _BEHIND_MM * vertebra.axes[:, 1], vertebra.axes, SHAPE, SPACING_MM)
-    levels = _boxed(findings.levels, grid)
+    levels = _boxed(labels.levels, grid)
     own = levels.array == vertebra.level
-    tissue = _boxed(findings.tissue, grid).array
-
-    def smooth(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        shares = Volume(mask.astype(np.float32), levels.affine).resampled_to(grid, 1, 0.0)
-        return np.asarray(shares.array >= 0.5)
-
-    body, posterior = (smooth(own & (tissue == part)) for part in (Tissue.BODY, Tissue.POSTERIOR))
-    packed = np.zeros(levels.array.shape, np.uint8)
-    for bit, name in enumerate(FINDINGS):
-        packed |= ((_boxed(findings.masks[name], grid).array > 0) & own).astype(np.uint8) << bit
-    found = Volume(packed, levels.affine).resampled_to(grid, 0, 0).array
+    tissue = _boxed(labels.tissue, grid).array
+    body, posterior = (
+        _shares(Volume(own & (tissue == part), levels.affine), grid)
+        for part in (Tissue.BODY, Tissue.POSTERIOR)
+    )
+    # One pass of the nearest voxels serves all labels.
+    packed = levels.array.astype(np.uint16)
+    for bit, name in enumerate(FINDINGS, _LEVEL_BITS):
+        packed |= ((_boxed(labels.masks[name], grid).array > 0) & own).astype(np.uint16) << bit
+    nearest = Volume(packed, levels.affine).resampled_to(grid, 0, 0).array
+    is_body = body >= 0.5
     return UprightVertebra(
         level=vertebra.level,
         centre_mm=centre,
         axes=vertebra.axes,
         grid=grid,
-        hu=_boxed(scan, grid).resampled_to(grid, 1, -1024.0).array,
-        body=body,
-        posterior=posterior & ~body,
-        levels=levels.resampled_to(grid, 0, 0).array,
-        masks={name: (found >> bit & 1).astype(bool) for bit, name in enumerate(FINDINGS)},
+        hu=_boxed(scan, grid).resampled_to(grid, 1, _AIR_HU).array,
+        body=is_body,
+        posterior=(posterior >= 0.5) & ~is_body,
+        levels=(nearest & ((1 << _LEVEL_BITS) - 1)).astype(np.uint8),
+        masks={name: (nearest & (1 << bit)) != 0 for bit, name in enumerate(FINDINGS, _LEVEL_BITS)},
+        body_share=body,
     )
+
+
+def _shares(mask: Volume, grid: Grid) -> NDArray[np.float32]:
+    """A mask interpolated on a grid, worked out only around the mask's voxels."""
+    shares = np.zeros(grid.shape, np.float32)
+    spans = [np.flatnonzero(mask.array.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
+    if any(span.size == 0 for span in spans):
+        return shares
+    shape = mask.array.shape
+    start = np.array([max(0, int(s[0]) - 1) for s in spans])
+    stop = np.array([min(n, int(s[-1]) + 2) for s, n in zip(spans, shape, strict=True)])
+    part = mask.cropped(start, stop)
+    corners = grid.voxel(part.grid.corners_mm())
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, np.array(grid.shape) - 1)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, low + 1, grid.shape)
+    affine = grid.affine.copy()
+    affine[:3, 3] = grid.world(low)
+    x, y, z = (int(n) for n in high - low)
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    values = Volume(part.array.astype(np.float32), part.affine)
+    shares[box] = values.resampled_to(Grid((x, y, z), affine), 1, 0.0).array
+    return shares
 
 
 def _boxed(volume: Volume, grid: Grid) -> Volume:

@@ -8,8 +8,8 @@ from torch import Tensor
 from vertseg.labels import CERVICAL
 from vertseg.phantom.shapes import smooth_max, smooth_min, stack_points, waves
 from vertseg.phantom.types import Lesion, VertebraShape
-from vertseg.phantom.vertebra.facets import joint_gap_distance, open_joints
-from vertseg.phantom.vertebra.posterior import posterior_distance
+from vertseg.phantom.vertebra.facets import Side, joint_gap_distance, open_joints
+from vertseg.phantom.vertebra.posterior import canal_distance, posterior_distance
 from vertseg.phantom.vertebra.upper_cervical import atlas_distances, dens_distance
 
 FRONT_SQUARENESS, BACK_SQUARENESS = 0.12, 0.85
@@ -140,6 +140,25 @@ def vertebra_distances(p: Tensor, shape: VertebraShape) -> VertebraDistances:
     joint = joint_gap_distance(p, shape)
     half = 0.5 * wobble
     return VertebraDistances(body + half, posterior, lateral + half, vertical + half, joint)
+
+
+def canal_distances(p: Tensor, shape: VertebraShape) -> tuple[Tensor, Tensor]:
+    """The canal's tube, which is taken out of the arch, and the upright box around it: negative inside, not to scale.
+
+    The box holds the tube and the lateral recesses between it, the wall and the pedicles; both go on above and
+    below, and neither spares the body.
+
+    Args:
+        p: (..., 3) mm, (right, anterior, up) from the body centre, before any fracture.
+        shape: the vertebra.
+    """
+    s = shape.sizes
+    bent, _ = _warped(p, shape)
+    side = Side(bent[..., 0].abs(), bent[..., 1] + 0.5 * s["depth"], bent[..., 2])
+    across = side.u - 0.5 * s["canal_width"]
+    return canal_distance(side, s), torch.maximum(
+        across, (side.v + 0.5 * s["canal_depth"]).abs() - 0.5 * s["canal_depth"]
+    )
 
 
 def lesion_distance(p: Tensor, lesion: Lesion) -> Tensor:
