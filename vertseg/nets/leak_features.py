@@ -10,32 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vertseg.labels import FINDINGS, Tissue
-
-REGIONS: Final = (
-    "core", "core_upper", "core_lower", "core_front", "upper_endplate", "lower_endplate", "posterior_wall",
-    "anterior_wall", "side_walls", "foramen", "around",
-)  # fmt: skip
-"""Core: the body without `_SHELL_LAYERS`; walls and endplates: those layers; foramen: around the middle of the
-posterior wall; around: what lies next to the vertebra."""
-
-THRESHOLDS: Final = (-0.3, 0.0, 0.15, 0.3, 0.5, 0.75, 1.25)
-"""Normalised image (HU / 400 between -200 and 300 HU, see `preprocess.normalise_hu`): gas, fat, then denser bone."""
-
-BARE: Final = (0.4, 0.7)
-"""Normalised image that a wall with cortex reaches within a voxel."""
-
-QUANTITIES: Final = (
-    "value", "roughness", "resistance", *(f"above_{t}" for t in THRESHOLDS), *(f"bare_{t}" for t in BARE),
-    *FINDINGS, "posterior",
-)  # fmt: skip
-"""Means in each region; resistance is the share of bone, bounded as the simulator's permeability bounds it; bare is
-the share of voxels with nothing as dense in the 26 around them."""
-
-GEOMETRY: Final = (
-    "body", "posterior", "width", "depth", "height", "height_front", "height_middle", "height_back", "overlap",
-)  # fmt: skip
-"""Logarithms of voxel counts and of lengths in voxels; overlap is the marker's share inside the vertebra."""
+from vertseg.labels import Tissue
+from vertseg.nets.leak_names import BARE, THRESHOLDS
 
 _SHELL_LAYERS: Final = 2
 _AROUND_LAYERS: Final = 3
@@ -50,14 +26,8 @@ _RESISTANCE_RANGE: Final = (0.04, 0.6)
 _STEEP: Final = 0.06
 
 
-def descriptor_names() -> tuple[str, ...]:
-    """Names of the columns of `describe`."""
-    table = [f"{region}_{quantity}" for region in REGIONS for quantity in QUANTITIES]
-    return (*table, *(f"{region}_size" for region in REGIONS), *GEOMETRY)
-
-
 def describe(image: Tensor, marker: Tensor, tissue: Tensor, findings: Tensor) -> Tensor:
-    """Descriptors (N, D) of the marked vertebra, in the order of `descriptor_names`; no gradient flows back.
+    """Descriptors (N, D) of the marked vertebra, in the order of `leak_names.descriptor_names`; no gradient flows back.
 
     Args:
         image: normalised (N, 1, X, Y, Z), axes right, anterior, up.
@@ -104,7 +74,7 @@ def _above(value: Tensor, edge: float, soft: float) -> Tensor:
 
 
 def _regions(body: Tensor, bone: Tensor, place: Tensor) -> Tensor:
-    """Soft masks (N, R, X, Y, Z) in the order of `REGIONS`."""
+    """Soft masks (N, R, X, Y, Z) in the order of `leak_names.REGIONS`."""
     core = -F.max_pool3d(-body, 2 * _SHELL_LAYERS + 1, 1, _SHELL_LAYERS)
     shell = body - core
     x, y, z = place[:, 0:1], place[:, 1:2], place[:, 2:3]
@@ -124,7 +94,7 @@ def _regions(body: Tensor, bone: Tensor, place: Tensor) -> Tensor:
 
 
 def _quantities(image: Tensor, findings: Tensor, posterior: Tensor) -> Tensor:
-    """What is averaged (N, Q, X, Y, Z), in the order of `QUANTITIES`."""
+    """What is averaged (N, Q, X, Y, Z), in the order of `leak_names.QUANTITIES`."""
     rough = (image - F.avg_pool3d(image, 3, 1, 1)).abs()
     resistance = (image / _VALUE_OF_BONE).clamp(*_RESISTANCE_RANGE)
     above = [_above(image, t, _STEEP) for t in THRESHOLDS]
@@ -134,7 +104,7 @@ def _quantities(image: Tensor, findings: Tensor, posterior: Tensor) -> Tensor:
 
 
 def _geometry(body: Tensor, posterior: Tensor, marker: Tensor, place: Tensor, half: Tensor) -> Tensor:
-    """(N, G) in the order of `GEOMETRY`."""
+    """(N, G) in the order of `leak_names.GEOMETRY`."""
     y = place[:, 1:2]
     thirds = [
         _above(y, 0.33, _SOFT),

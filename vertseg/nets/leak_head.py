@@ -8,19 +8,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vertseg.labels import LEAK_ROUTES, VISCOSITIES
-from vertseg.nets.leak_features import describe, descriptor_names
-
-PLAN_INPUTS: Final = ("volume_ml", "viscosity", "approach")
-TYPICAL_PLAN: Final = (4.0, 1.0, 0.5)
-"""Stands in for an unknown input, beside a bias of its own."""
+from vertseg.nets.leak_features import describe
+from vertseg.nets.leak_names import (
+    BODY_COLUMN,
+    LOG_BODY,
+    PLAN_INPUTS,
+    STANDARD_BOUND,
+    TYPICAL_PLAN,
+    VOLUME_FLOOR_ML,
+    VOLUME_SCALE_ML,
+    descriptor_names,
+)
 
 ODDNESS_AXES: Final = 24
 """Directions of the features' spread that the measure of oddness knows one by one; the rest share one width."""
 
 _HIDDEN: Final = 32
-_VOLUME_FLOOR_ML: Final = 0.25
-_VOLUME_SCALE_ML: Final = 5.0
-_BODY: Final = descriptor_names().index("body")
 
 
 class LeakHead(nn.Module):
@@ -80,11 +83,13 @@ class LeakHead(nn.Module):
             plan: (N, 3), see `PLAN_INPUTS`; NaN is unknown.
         """
         hidden = self.dropout(F.leaky_relu(self.hidden(self.standardised(features))))
-        return self.logits(hidden, features[:, _BODY : _BODY + 1], plan)
+        return self.logits(hidden, features[:, BODY_COLUMN : BODY_COLUMN + 1], plan)
 
     def standardised(self, features: Tensor) -> Tensor:
-        """Features (N, D) in widths from the training crops' mean, bounded: nothing odd may run away."""
-        return ((features - self.get_buffer("centre")) / self.get_buffer("width")).clamp(-5.0, 5.0)
+        """Features (N, D) in widths from the training crops' mean, bounded."""
+        return ((features - self.get_buffer("centre")) / self.get_buffer("width")).clamp(
+            -STANDARD_BOUND, STANDARD_BOUND
+        )
 
     def logits(self, hidden: Tensor, log_body: Tensor, plan: Tensor) -> Tensor:
         """Logits (N, 4) from hidden features (N, H), log body size (N, 1) and plans (N, 3); the monotony is in here."""
@@ -94,9 +99,8 @@ class LeakHead(nn.Module):
         relative, by_ml, first, second = F.softplus(self.gains(hidden)).chunk(1 + len(VISCOSITIES), 1)
         total = (
             self.base(hidden)
-            # Around the logarithm of a usual body's voxels per ml, so that the gain and the base do not fight.
-            + relative * (torch.log(volume + _VOLUME_FLOOR_ML) - log_body + 8.0)
-            + by_ml * volume / _VOLUME_SCALE_ML
+            + relative * (torch.log(volume + VOLUME_FLOOR_ML) - log_body + LOG_BODY)
+            + by_ml * volume / VOLUME_SCALE_ML
             - first * viscosity.clamp(0.0, 1.0)
             - second * (viscosity - 1.0).clamp(0.0, 1.0)
             + self.approach(hidden) * approach

@@ -157,7 +157,7 @@ class ExamineNet(nn.Module):
         Returns:
             `tissue` (N, 3, X, Y, Z) logits in the order of `labels.Tissue`, `findings` (N, 4, X, Y, Z) logits in
             the order of `labels.FINDINGS`, `leak` (N, 4) logits in the order of `labels.LEAK_ROUTES`, not
-            calibrated, `leak_oddness` (N,), see `LeakHead.oddness`.
+            calibrated, `leak_oddness` (N,) and `leak_features` (N, D), see `LeakHead`.
         """
         heads = self.heads(x)
         features = heads["leak_features"]
@@ -166,6 +166,7 @@ class ExamineNet(nn.Module):
             "findings": heads["findings"],
             "leak": self.leak(features, plan),
             "leak_oddness": self.leak.oddness(features),
+            "leak_features": features,
         }
 
     def heads(self, x: Tensor) -> dict[str, Tensor]:
