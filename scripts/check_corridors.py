@@ -27,8 +27,8 @@ from vertseg.phantom.canvas import Canvas
 from vertseg.phantom.case import INJECTED_LEVELS
 from vertseg.phantom.pathology.patch import local_points
 from vertseg.phantom.patient.anatomy import draw_anatomy
-from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.shapes import smooth_min
+from vertseg.phantom.sheet import LabelSheet
 from vertseg.phantom.types import Anatomy, ScanConfig, VertebraShape
 from vertseg.phantom.vertebra.bones import FILLET_MM, vertebra_corners
 from vertseg.phantom.vertebra.deformation import deformed_distances, warped

@@ -5,18 +5,20 @@ fractures Keynan et al., Eur Spine J 2006;15:S5-11); the slip is measured betwee
 disc, as Taillard's percentage is (J Radiol 1954;35:3-8).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vertseg.labels import column_position
+from vertseg.labels import COLUMN_ORDER, LEVEL_NUMBERS, T13, column_position
 from vertseg.planning.body_surfaces import BodySurfaces
 from vertseg.planning.posterior_wall import PosteriorWall
 from vertseg.planning.upright import UprightVertebra
 
 Array = NDArray[np.float64]
+
+_L6 = LEVEL_NUMBERS["L6"]
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,14 @@ def alignment(level: int, column: Sequence[Stance]) -> Alignment:
         level: VerSe number.
         column: every vertebra of the scan that could be measured, in any order.
     """
-    ordered = sorted(column, key=lambda s: column_position(s.level))
-    at = next((i for i, s in enumerate(ordered) if s.level == level), None)
-    if at is None:
+    known = {s.level: s for s in column}
+    if level not in known:
         return Alignment()
-    own = ordered[at]
-    above = ordered[at - 1] if at > 0 and _adjacent(ordered[at - 1], own) else None
-    below = ordered[at + 1] if at + 1 < len(ordered) and _adjacent(own, ordered[at + 1]) else None
+    own = known[level]
+    near = [known[n] for n in direct_neighbours(level, known)]
+    place = column_position(level)
+    above = next((s for s in near if column_position(s.level) < place), None)
+    below = next((s for s in near if column_position(s.level) > place), None)
     over = (None, None) if below is None else slip_mm(own, below)
     under = (None, None) if above is None else slip_mm(above, own)
     span = None if above is None or below is None else (above, below)
@@ -131,7 +134,12 @@ def slip_mm(upper: Stance, lower: Stance) -> tuple[float, float] | tuple[None, N
     return slip, 100 * slip / lower.depth_mm
 
 
-def _adjacent(above: Stance, below: Stance) -> bool:
-    """Whether nothing but the rare T13 or L6 stands between them."""
-    gap = column_position(below.level) - column_position(above.level)
-    return gap == 1 or (gap == 2 and above.name == "T12" and below.name == "L1")
+def direct_neighbours(level: int, levels: Collection[int]) -> tuple[int, ...]:
+    """Those of `levels` that stand directly above and below a level, from head to foot.
+
+    Nothing but the rare T13 or L6 may be missing between.
+    """
+    order = [n for n in COLUMN_ORDER if n in levels or n not in (T13, _L6)]
+    at = order.index(level)
+    near = (order[at - 1] if at > 0 else None, order[at + 1] if at + 1 < len(order) else None)
+    return tuple(n for n in near if n is not None and n in levels)

@@ -87,6 +87,12 @@ def reference_heights(level: int) -> Heights:
     return anterior, 0.96 * (anterior + posterior) / 2, posterior
 
 
+def reference_wedge_deg(level: int) -> float:
+    """Wedging in degrees, kyphotic positive, that the published heights and depth of a level give it."""
+    anterior, _, posterior = reference_heights(level)
+    return float(np.degrees(np.arctan2(posterior - anterior, LEVEL_SIZES[level]["depth"])))
+
+
 def body_heights(surfaces: BodySurfaces) -> Heights | None:
     """Anterior, middle and posterior height in mm along the body's own up; None where too little is seen."""
     axes = surfaces.own_axes

@@ -28,6 +28,7 @@ class PosteriorWall:
         right_mm: (X,) places of the grid's columns.
         up_mm: (Z,) the same.
         wall_mm: (X, Z) anterior place of the wall, as a sound wall would go on over holes; NaN outside of the body.
+        front_mm: (X, Z) anterior place where the body itself begins, seen from the canal; NaN outside.
         middle_mm: right place of the canal's middle.
         half_width_mm: from there to the pedicles.
         sides_seen: whether the pedicles gave that width, and not the body's.
@@ -36,6 +37,7 @@ class PosteriorWall:
     right_mm: NDArray[np.float64]
     up_mm: NDArray[np.float64]
     wall_mm: NDArray[np.float64]
+    front_mm: NDArray[np.float64]
     middle_mm: float
     half_width_mm: float
     sides_seen: bool
@@ -85,7 +87,13 @@ def posterior_wall(vertebra: UprightVertebra, surfaces: BodySurfaces) -> Posteri
     if np.count_nonzero(np.isfinite(seen)) < _MIN_PLACES:
         return None
     return PosteriorWall(
-        places[0], places[2], _smoothed(seen, places, vertebra.spacing_mm), middle, half, found is not None
+        places[0],
+        places[2],
+        _smoothed(seen, places, vertebra.spacing_mm),
+        seen,
+        middle,
+        half,
+        found is not None,
     )
 
 

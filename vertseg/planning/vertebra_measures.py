@@ -4,14 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from vertseg.planning.alignment import Alignment
-from vertseg.planning.canal import CanalNarrowing
-from vertseg.planning.collapse import Collapse
-from vertseg.planning.density import TrabecularDensity
-from vertseg.planning.lesion import LesionExtent
-from vertseg.planning.sins import Pain, Sins, SinsComponent
+from vertseg.planning.alignment import Alignment, Stance, alignment, direct_neighbours, stance
+from vertseg.planning.body_surfaces import BodySurfaces, body_surfaces
+from vertseg.planning.canal import (
+    Canal,
+    CanalNarrowing,
+    canal_at,
+    canal_distances_mm,
+    canal_narrowing,
+    with_retropulsion,
+)
+from vertseg.planning.collapse import Collapse, Heights, body_heights, collapse
+from vertseg.planning.density import TrabecularDensity, trabecular_density
+from vertseg.planning.lesion import LesionExtent, lesion_extent
+from vertseg.planning.posterior_wall import PosteriorWall, posterior_wall
+from vertseg.planning.sins import Pain, Sins, sins
 from vertseg.planning.upright import UprightVertebra
-from vertseg.planning.wall_map import WallIntegrity, WallMap
+from vertseg.planning.wall_map import WallIntegrity, WallMap, wall_integrity, with_canal_distances
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +53,18 @@ class VertebraMeasures:
         }
 
 
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """One vertebra with all that its own voxels tell of its surfaces."""
+
+    vertebra: UprightVertebra
+    surfaces: BodySurfaces | None
+    wall: PosteriorWall | None
+    heights: Heights | None
+    stance: Stance | None
+    canal: Canal | None
+
+
 def measure_vertebrae(
     vertebrae: Sequence[UprightVertebra], pain: Mapping[int, Pain] | None = None
 ) -> tuple[VertebraMeasures, ...]:
@@ -53,21 +74,62 @@ def measure_vertebrae(
         vertebrae: of one scan, in any order; give all that were found, also where one is to be treated.
         pain: by VerSe number, as the clinic knows it (SINS); a missing level is unknown.
     """
-    return tuple(_unmeasured(vertebra) for vertebra in vertebrae)
+    column = {v.level: _seen(v) for v in vertebrae}
+    return tuple(_measured(column[v.level], column, (pain or {}).get(v.level)) for v in vertebrae)
 
 
-def _unmeasured(vertebra: UprightVertebra) -> VertebraMeasures:
-    lytic = float(vertebra.masks["lytic_lesion"].sum()) * vertebra.voxel_ml
-    sclerotic = float(vertebra.masks["sclerotic_lesion"].sum()) * vertebra.voxel_ml
-    unknown = [SinsComponent(0, high, "unknown") for high in (3, 3, 2, 4, 3, 3)]
-    return VertebraMeasures(
-        level=vertebra.level,
-        name=vertebra.name,
-        collapse=Collapse(),
-        alignment=Alignment(),
-        lesion=LesionExtent("none", lytic, sclerotic),
-        density=TrabecularDensity(),
-        wall=WallIntegrity(),
-        canal=CanalNarrowing(),
-        sins=Sins(lytic + sclerotic > 0, *unknown, 0, 18, "stable", "unstable"),
+def measure_vertebra(
+    vertebra: UprightVertebra, others: Sequence[UprightVertebra] = (), pain: Pain | None = None
+) -> VertebraMeasures:
+    """Measures of one vertebra beside others of the same scan."""
+    column = {v.level: _seen(v) for v in (*others, vertebra)}
+    return _measured(column[vertebra.level], column, pain)
+
+
+def _seen(vertebra: UprightVertebra) -> _Seen:
+    surfaces = body_surfaces(vertebra)
+    if surfaces is None:
+        return _Seen(vertebra, None, None, None, None, None)
+    wall = posterior_wall(vertebra, surfaces)
+    return _Seen(
+        vertebra,
+        surfaces,
+        wall,
+        body_heights(surfaces),
+        stance(vertebra, surfaces, wall),
+        canal_at(vertebra, wall),
     )
+
+
+def _measured(own: _Seen, column: Mapping[int, _Seen], pain: Pain | None) -> VertebraMeasures:
+    vertebra, level = own.vertebra, own.vertebra.level
+    heights = {n: seen.heights for n, seen in column.items() if seen.heights is not None}
+    lost = collapse(level, heights)
+    stands = alignment(level, [seen.stance for seen in column.values() if seen.stance is not None])
+    wall, wall_map = (
+        (WallIntegrity(), None) if own.surfaces is None else wall_integrity(vertebra, own.surfaces, own.wall)
+    )
+    if wall_map is not None and own.wall is not None and own.canal is not None and wall.defects:
+        distances = canal_distances_mm(vertebra, own.wall, own.canal)
+        wall = with_canal_distances(wall, wall_map, vertebra, distances)
+    extent = lesion_extent(vertebra, own.surfaces, own.wall, wall_map)
+    return VertebraMeasures(
+        level=level,
+        name=vertebra.name,
+        collapse=lost,
+        alignment=stands,
+        lesion=extent,
+        density=trabecular_density(vertebra, own.wall),
+        wall=wall,
+        canal=_canal(own, column),
+        sins=sins(level, extent, lost, stands, pain),
+        wall_map=wall_map,
+    )
+
+
+def _canal(own: _Seen, column: Mapping[int, _Seen]) -> CanalNarrowing:
+    near = [column[n] for n in direct_neighbours(own.vertebra.level, column)]
+    narrowing = canal_narrowing(own.canal, [seen.canal for seen in near if seen.canal is not None])
+    both = [(seen.stance, seen.wall) for seen in near if seen.stance is not None and seen.wall is not None]
+    pair = (both[0], both[1]) if len(both) == 2 else None
+    return with_retropulsion(narrowing, own.vertebra, own.wall, pair)

@@ -1,10 +1,51 @@
-"""The posterior wall unrolled onto a plane: cortex, defects, the basivertebral foramen."""
+"""The posterior wall unrolled onto a plane: cortex, defects, the basivertebral foramen.
 
-from dataclasses import dataclass
-from typing import Literal
+The expected wall is the surface of the body between the pedicles (`posterior_wall`). Each cell of a plane (right, up)
+looks along the anterior axis through it: the highest attenuation there is the cortex's, the attenuation above the
+marrow's and the canal's, divided by that of compact bone, is its thickness (the mass-preserving idea of Treece et al.,
+Med Image Anal 2010;14:276-90, which holds below the scanner's resolution).
+
+The basivertebral vein leaves the body through the middle of this wall, where a gap is physiological (Fogel et al.,
+Surg Radiol Anat 2003;25:311-6), so what is found there is reported apart.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+
+from vertseg.planning.body_surfaces import BodySurfaces
+from vertseg.planning.posterior_wall import PosteriorWall
+from vertseg.planning.upright import UprightVertebra
+
+CELL_MM: Final = 0.5
+
+SHELL_MM: Final = 2.0
+"""Thickness of the expected shell that a defect mask fills (the project's definition of a wall defect)."""
+
+FORAMEN_HALF_MM: Final = 5.0
+FORAMEN_HALF_SHARE: Final = 0.22
+"""Half width (mm) and half height (share of the wall's) of the zone where the basivertebral foramen opens. Assumed,
+wide enough for openings of up to 9 mm at mid-height."""
+
+FORAMEN_LARGEST_MM2: Final = 60.0
+"""A defect larger than this is no foramen, wherever it lies. Assumed: an opening of 9 by 8 mm."""
+
+THIN_SHARE: Final = 0.4
+"""A cell is weak where its cortex stands out of marrow less than this share of what the wall's usually does. Assumed."""
+
+_REACH_MM: Final = (-3.5, 7.0)
+_CORTEX_MM: Final = (-2.0, 3.0)
+_MARROW_MM: Final = (4.5, 7.0)
+_STEP_MM: Final = 0.5
+_DEFECT_REACH_MM: Final = 4.0
+_SMALLEST_MM2: Final = 3.0
+_SMALLEST_THIN_MM2: Final = 8.0
+_COMPACT_HU: Final = (700.0, 1600.0)
+_NEVER_CORTEX_HU: Final = 2200.0
 
 Row = Literal["upper", "middle", "lower"]
 Column = Literal["right", "middle", "left"]
@@ -15,6 +56,7 @@ class WallDefect:
     """One hole in the posterior wall.
 
     Attributes:
+        number: of this defect among the connected parts of the map's `defect`.
         area_mm2: surface without cortex.
         share: of the whole wall, 0 to 1.
         right_mm, up_mm: its middle, from the middle of the wall.
@@ -23,6 +65,7 @@ class WallDefect:
         canal_distance_mm: least distance to the canal; None where no canal is seen.
     """
 
+    number: int
     area_mm2: float
     share: float | None
     right_mm: float
@@ -94,3 +137,253 @@ class WallMap:
     defect: NDArray[np.bool_]
     foramen: NDArray[np.bool_]
     thin: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class _Cells:
+    """Cells of the wall's plane: their places, the wall there, and which are wall."""
+
+    right_mm: NDArray[np.float64]
+    up_mm: NDArray[np.float64]
+    wall_mm: NDArray[np.floating[Any]]
+    area_mm2: NDArray[np.floating[Any]]
+    outline: NDArray[np.bool_]
+
+
+def wall_integrity(
+    vertebra: UprightVertebra, surfaces: BodySurfaces, wall: PosteriorWall | None
+) -> tuple[WallIntegrity, WallMap | None]:
+    """The posterior wall in numbers and as a map; without any wall nothing is known of it.
+
+    Args:
+        vertebra: in its own frame.
+        surfaces: of its body.
+        wall: its posterior wall.
+    """
+    if wall is None:
+        return WallIntegrity(), None
+    cells = _cells(wall, surfaces)
+    if not cells.outline.any():
+        return WallIntegrity(), None
+    found = _map(vertebra, cells, wall)
+    total = float(found.area_mm2[found.outline].sum())
+    defects = tuple(sorted(_defects(found, total), key=lambda d: -d.area_mm2))
+    defect = sum(d.area_mm2 for d in defects if not d.at_foramen)
+    sound = found.outline & ~found.defect & ~found.foramen & ~found.thin
+    return WallIntegrity(
+        wall_mm2=total,
+        width_mm=float(np.ptp(found.right_mm[found.outline.any(axis=1)])) + CELL_MM,
+        height_mm=float(np.ptp(found.up_mm[found.outline.any(axis=0)])) + CELL_MM,
+        cortex_hu=float(np.median(found.peak_hu[sound])) if sound.any() else None,
+        cortex_mm=float(np.median(found.thickness_mm[sound])) if sound.any() else None,
+        defect_mm2=float(defect),
+        defect_share=float(defect) / total,
+        foramen_defect_mm2=float(sum(d.area_mm2 for d in defects if d.at_foramen)),
+        defects=defects,
+        thin_mm2=float(found.area_mm2[found.thin & ~found.foramen].sum()),
+        foramen_gap_mm2=float(found.area_mm2[found.thin & found.foramen].sum()),
+    ), found
+
+
+def wall_map_values(found: WallMap, cell_mm: float = 2.0) -> dict[str, Any]:
+    """The map as plain values for JSON, in cells of about `cell_mm`; null outside of the wall.
+
+    Rows go from the top of the wall down, columns from the patient's right to the left, as the wall is seen from
+    behind mirrored, or from the front.
+    """
+    step = max(1, round(cell_mm / found.cell_mm))
+
+    def table(values: NDArray[np.float32]) -> list[list[float | None]]:
+        coarse = values[::-1, ::-1][::step, ::step].T
+        return [[None if np.isnan(v) else round(float(v), 1) for v in row] for row in coarse]
+
+    shown = np.where(found.outline, found.defect, np.nan).astype(np.float32)
+    return {
+        "cell_mm": step * found.cell_mm,
+        "right_mm": [round(float(v), 2) for v in found.right_mm[::-1][::step]],
+        "up_mm": [round(float(v), 2) for v in found.up_mm[::-1][::step]],
+        "peak_hu": table(found.peak_hu),
+        "deficit_hu": table(found.deficit_hu),
+        "thickness_mm": table(found.thickness_mm),
+        "defect": table(shown),
+    }
+
+
+def _cells(wall: PosteriorWall, surfaces: BodySurfaces) -> _Cells:
+    """Cells that cover the wall between pedicles and endplates, and the wall's place and surface in each."""
+    left, right = wall.middle_mm - wall.half_width_mm, wall.middle_mm + wall.half_width_mm
+    known = np.isfinite(wall.wall_mm)
+    heights = wall.up_mm[known.any(axis=0)]
+    rights = _centres(left, right)
+    ups = _centres(heights.min() - 0.5, heights.max() + 0.5)
+    filled = _extended(wall.wall_mm)
+    at = np.meshgrid(
+        np.interp(rights, wall.right_mm, np.arange(len(wall.right_mm))),
+        np.interp(ups, wall.up_mm, np.arange(len(wall.up_mm))),
+        indexing="ij",
+    )
+    place = ndimage.map_coordinates(filled, at, order=1, mode="nearest")
+    slopes = np.gradient(ndimage.gaussian_filter(place, 3.0), CELL_MM)
+    area = CELL_MM**2 * np.sqrt(1 + np.clip(slopes[0] ** 2 + slopes[1] ** 2, 0, 3))
+    outline = ndimage.map_coordinates(known.astype(np.float32), at, order=1, mode="nearest") >= 0.5
+    r, u = np.meshgrid(rights, ups, indexing="ij")
+    top, bottom = (
+        plane.height_mm + plane.right_slope * r + plane.anterior_slope * place
+        for plane in (surfaces.upper, surfaces.lower)
+    )
+    outline &= (u <= top + 1.0) & (u >= bottom - 1.0)
+    return _Cells(rights, ups, place, area, outline)
+
+
+def _centres(low: float, high: float) -> NDArray[np.float64]:
+    n = max(1, round((high - low) / CELL_MM))
+    return (low + high) / 2 + (np.arange(n) - (n - 1) / 2) * CELL_MM
+
+
+def _extended(wall_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The surface with its nearest known place where it is not known."""
+    unknown = ~np.isfinite(wall_mm)
+    index = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
+    return np.asarray(wall_mm[tuple(index)])
+
+
+def _map(vertebra: UprightVertebra, cells: _Cells, wall: PosteriorWall) -> WallMap:
+    offsets = np.arange(*_REACH_MM, _STEP_MM)
+    hu = np.minimum(_profiles(vertebra.hu, vertebra, cells, offsets, 1), _NEVER_CORTEX_HU)
+    peak = hu[..., (offsets >= _CORTEX_MM[0]) & (offsets <= _CORTEX_MM[1])].max(axis=-1)
+    marrow = np.median(hu[..., offsets >= _MARROW_MM[0]], axis=-1)
+    defect = _defect_cells(vertebra, cells)
+    foramen = _foramen_zone(cells, wall)
+    sound = cells.outline & ~defect & ~foramen
+    if not sound.any():
+        sound = cells.outline
+    cortex, inside = float(np.median(peak[sound])), float(np.median(marrow[sound]))
+    weak = peak < inside + THIN_SHARE * (cortex - inside)
+    thin = _without_small(cells.outline & ~defect & weak, cells.area_mm2, _SMALLEST_THIN_MM2)
+    thickness = _thickness(hu, offsets, _compact_hu(vertebra))
+
+    def masked(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        return np.where(cells.outline, values, np.nan).astype(np.float32)
+
+    return WallMap(
+        CELL_MM, cells.right_mm, cells.up_mm, cells.wall_mm.astype(np.float32), masked(peak), masked(cortex - peak),
+        masked(thickness), cells.area_mm2.astype(np.float32), cells.outline, defect, foramen & cells.outline, thin,
+    )  # fmt: skip
+
+
+def _profiles(
+    array: NDArray[Any],
+    vertebra: UprightVertebra,
+    cells: _Cells,
+    offsets: NDArray[np.float64],
+    order: Literal[0, 1],
+) -> NDArray[np.float32]:
+    """Values (R, U, n) along the anterior axis at mm from the wall."""
+    centre, step = vertebra.centre_vox, vertebra.spacing_mm
+    r, u = np.meshgrid(cells.right_mm / step + centre[0], cells.up_mm / step + centre[2], indexing="ij")
+    a = (cells.wall_mm[..., None] + offsets) / step + centre[1]
+    shape = a.shape
+    at = [np.broadcast_to(r[..., None], shape), a, np.broadcast_to(u[..., None], shape)]
+    values = ndimage.map_coordinates(array, at, order=order, mode="nearest", output=np.float32)
+    return np.asarray(values, dtype=np.float32)
+
+
+def _defect_cells(vertebra: UprightVertebra, cells: _Cells) -> NDArray[np.bool_]:
+    """Cells of the wall behind or before which the defect's mask lies."""
+    mask = vertebra.masks["posterior_wall_defect"]
+    if not mask.any():
+        return np.zeros_like(cells.outline)
+    offsets = np.arange(-_DEFECT_REACH_MM, _DEFECT_REACH_MM + 0.1, _STEP_MM)
+    share = _profiles(mask.astype(np.float32), vertebra, cells, offsets, 1).max(axis=-1)
+    return _without_small((share >= 0.5) & cells.outline, cells.area_mm2, _SMALLEST_MM2)
+
+
+def _foramen_zone(cells: _Cells, wall: PosteriorWall) -> NDArray[np.bool_]:
+    heights = cells.up_mm[cells.outline.any(axis=0)]
+    middle, half = float(heights.mean()), FORAMEN_HALF_SHARE * (float(np.ptp(heights)) + CELL_MM)
+    across = np.abs(cells.right_mm - wall.middle_mm) <= FORAMEN_HALF_MM
+    return np.asarray(across[:, None] & (np.abs(cells.up_mm - middle) <= half)[None])
+
+
+def _thickness(
+    hu: NDArray[np.float32], offsets: NDArray[np.float64], compact_hu: float
+) -> NDArray[np.float64]:
+    """Thickness (mm) of cortex: what lies above a step from canal to marrow, over compact bone's attenuation."""
+    canal = hu[..., :2].mean(axis=-1, keepdims=True)
+    marrow = np.median(hu[..., offsets >= _MARROW_MM[0]], axis=-1, keepdims=True)
+    ground = np.where(offsets < 0, canal, marrow)
+    near = (offsets >= -3.0) & (offsets <= _MARROW_MM[0])
+    mass = np.maximum(hu - ground, 0.0)[..., near].sum(axis=-1) * _STEP_MM
+    height = compact_hu - 0.5 * (canal + marrow)[..., 0]
+    return np.asarray(np.clip(mass / np.maximum(height, 200.0), 0.0, 6.0))
+
+
+def _compact_hu(vertebra: UprightVertebra) -> float:
+    """Attenuation of this vertebra's compact bone: the brightest part of its posterior elements."""
+    bone = vertebra.hu[vertebra.posterior & ~vertebra.masks["cement"]]
+    bone = bone[bone < _NEVER_CORTEX_HU]
+    return float(np.clip(np.percentile(bone, 99), *_COMPACT_HU)) if bone.size > 100 else _COMPACT_HU[0]
+
+
+def _without_small(
+    mask: NDArray[np.bool_], area_mm2: NDArray[np.floating[Any]], smallest_mm2: float
+) -> NDArray[np.bool_]:
+    numbers, n = ndimage.label(mask, np.ones((3, 3)))
+    areas = np.bincount(numbers.ravel(), area_mm2.ravel(), n + 1)
+    areas[0] = 0.0
+    return np.asarray((areas >= smallest_mm2)[numbers])
+
+
+def _defects(found: WallMap, wall_mm2: float) -> Iterator[WallDefect]:
+    numbers, n = ndimage.label(found.defect, np.ones((3, 3)))
+    ups = found.up_mm[found.outline.any(axis=0)]
+    rights = found.right_mm[found.outline.any(axis=1)]
+    for number in range(1, n + 1):
+        mine = numbers == number
+        areas = found.area_mm2 * mine
+        area = float(areas.sum())
+        right, up = (
+            float(areas.sum(axis=1) @ found.right_mm) / area,
+            float(areas.sum(axis=0) @ found.up_mm) / area,
+        )
+        at_foramen = float(areas[found.foramen].sum()) > area / 2 and area <= FORAMEN_LARGEST_MM2
+        across = (right - rights.min()) / max(float(np.ptp(rights)), CELL_MM)
+        along = (up - ups.min()) / max(float(np.ptp(ups)), CELL_MM)
+        row: Row = "lower" if along < 1 / 3 else "middle" if along < 2 / 3 else "upper"
+        column: Column = "left" if across < 1 / 3 else "middle" if across < 2 / 3 else "right"
+        yield WallDefect(
+            number,
+            area,
+            area / wall_mm2,
+            right - float(rights.mean()),
+            up - float(ups.mean()),
+            row,
+            column,
+            at_foramen,
+        )
+
+
+def with_canal_distances(
+    integrity: WallIntegrity, found: WallMap, vertebra: UprightVertebra, canal_mm: NDArray[np.float32]
+) -> WallIntegrity:
+    """The same, each defect with its least distance to the canal.
+
+    Args:
+        integrity: of a wall.
+        found: its map.
+        vertebra: in its own frame.
+        canal_mm: (X, Y, Z) distance of each voxel to the canal.
+    """
+    cells = _Cells(
+        found.right_mm, found.up_mm, found.wall_mm.astype(np.float64), found.area_mm2, found.outline
+    )
+    offsets = np.arange(-_DEFECT_REACH_MM, _DEFECT_REACH_MM + 0.1, _STEP_MM)
+    mask = vertebra.masks["posterior_wall_defect"].astype(np.uint8)
+    filled = _profiles(mask, vertebra, cells, offsets, 0) > 0
+    far = np.where(filled, _profiles(canal_mm, vertebra, cells, offsets, 0), np.inf).min(axis=-1)
+    numbers, _ = ndimage.label(found.defect, np.ones((3, 3)))
+    least = []
+    for defect in integrity.defects:
+        distance = float(far[numbers == defect.number].min())
+        least.append(replace(defect, canal_distance_mm=distance if np.isfinite(distance) else None))
+    return replace(integrity, defects=tuple(least))
