@@ -1,4 +1,4 @@
-"""The command line: `vertseg predict`, `prepare`, `train`, `evaluate`, `phantom` and `version`."""
+"""The command line: `vertseg predict`, `plan`, `prepare`, `train`, `evaluate`, `phantom` and `version`."""
 
 import argparse
 import sys
@@ -14,6 +14,7 @@ _COMMANDS: Final = {
     "prepare": ("vertseg.data.sets.command", "Make a labelled data set ready to train on."),
     "evaluate": ("vertseg.evaluation.command", "Figures with intervals on a labelled set."),
     "phantom": ("vertseg.phantom.command", "Render phantom scans."),
+    "plan": ("vertseg.planning.command", "Plan the injection of one vertebra."),
     "export": ("vertseg.export.command", "Write the networks for other runtimes."),
 }
 """Commands with a module of their own: it has `add_arguments` and `run`."""
@@ -117,6 +118,7 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--approach", metavar="A", help="unipedicular or bipedicular, for the leak risk")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads, of all workers together")
     parser.add_argument("--quiet", action="store_true", help="no progress bars and no table")
+    add_report_arguments(parser)
     many = parser.add_argument_group(
         "a folder of scans",
         "The results of each scan lie in DIR under the scan's own path, with finished.json; what is finished is "
@@ -129,6 +131,21 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="GLOB",
         help="only scans whose file name, or path in the folder, is like 'ct*.nii.gz'",
     )
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `report.html`, shared by the commands that write one."""
+    from vertseg.report.texts import LANGUAGES
+
+    parser.add_argument(
+        "--report", action=argparse.BooleanOptionalAction, default=None,
+        help="plan every vertebra and write report.html; left out by default for a folder of many scans",
+    )  # fmt: skip
+    parser.add_argument("--language", choices=LANGUAGES, default="en", help="the report opens in")
+    parser.add_argument(
+        "--show-patient", action="store_true",
+        help="name the input file in report.html, and repeat its description; both can hold the patient's name",
+    )  # fmt: skip
 
 
 def parse_levels(text: str | None) -> tuple[int, ...] | None:

@@ -14,9 +14,13 @@ from vertseg.inference.findings import Findings
 from vertseg.inference.folders.command import folder_scans, predict_folder, sharing
 from vertseg.inference.options import Plan, PredictOptions, Progress
 from vertseg.inference.pipeline import predict
+from vertseg.inference.leak_model import load_leak_model
 from vertseg.io import read_scan
+from vertseg.planning.plan import PlanOptions, VertebraPlan, plan_scan
+from vertseg.report.page_data import PageOptions
 from vertseg.report.table import SCREEN_COLUMNS, screen_rows
 from vertseg.report.writer import check_output, write_outputs
+from vertseg.volume import Volume
 
 _ENDINGS = (".nii.gz", ".nii", ".zip", ".dcm")
 
@@ -109,12 +113,25 @@ def _one(
         findings = predict(scan, options=options, engine=engine)
         findings.seconds["read"] = reading
         progress("write", 0, 1)
-        write_outputs(findings, scan.volume, folder)
+        write_outputs(findings, scan.volume, folder, *_planned(findings, scan.volume, arguments, chosen[1]))
         progress("write", 1, 1)
     for warning in findings.warnings:
         print(f"vertseg: warning: {warning}", file=sys.stderr)
     if not arguments.quiet:
         _show(findings, folder, time.perf_counter() - start)
+
+
+def _planned(
+    findings: Findings, scan: Volume, arguments: argparse.Namespace, plan: Plan
+) -> tuple[tuple[VertebraPlan, ...], PageOptions | None]:
+    """Plans and how their page is written; neither with --no-report."""
+    if arguments.report is False:
+        return (), None
+    start = time.perf_counter()
+    model = load_leak_model(arguments.checkpoint_dir)
+    plans = plan_scan(findings, scan, PlanOptions(plan), model)
+    findings.seconds["plan"] = time.perf_counter() - start
+    return plans, PageOptions(arguments.language, arguments.show_patient)
 
 
 @contextmanager
@@ -150,7 +167,8 @@ def _show(findings: Findings, folder: Path, seconds: float) -> None:
         for row in screen_rows(findings):
             table.add_row(*row)
         console.print(table)
-    console.print(f"{folder / 'preview.png'}", soft_wrap=True, highlight=False)
+    shown = "report.html" if (folder / "report.html").exists() else "preview.png"
+    console.print(f"{folder / shown}", soft_wrap=True, highlight=False)
     console.print(
         f"{seconds:.1f} s on {findings.provenance.device} with {findings.provenance.engine}", highlight=False
     )

@@ -1,4 +1,4 @@
-"""Pictures of one vertebra for the page: a sagittal and an axial cut with its masks."""
+"""Pictures of one vertebra for the page: cuts with its masks, its posterior wall, its corridors."""
 
 import io
 from typing import Any, Final
@@ -7,12 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.inference.findings import Findings, VertebraFindings
+from vertseg.planning.corridor_picture import draw_corridors
+from vertseg.planning.plan import VertebraPlan
+from vertseg.report.wall_picture import draw_wall
 from vertseg.planes import PIXEL_MM, Plane, upright_axial
 from vertseg.volume import Volume
 
 _WINDOW_HU: Final = (-250.0, 750.0)
 _HALF_FIELD_MM: Final = 60.0
 _QUALITY: Final = 82
+
+
+def vertebra_pictures(
+    findings: Findings, scan: Volume, vertebra: VertebraFindings, plan: VertebraPlan | None
+) -> dict[str, bytes]:
+    """PNG or JPEG by name: "cuts", and of a planned vertebra "wall" and "corridors" where there is something to show."""
+    drawn = {"cuts": vertebra_cuts(findings, scan, vertebra)}
+    if plan is not None and plan.measures.wall_map is not None:
+        drawn["wall"] = draw_wall(plan.measures.wall_map)
+    if plan is not None and any(corridor.entry_bone_mm for corridor in plan.corridors):
+        drawn["corridors"] = draw_corridors(plan.upright, plan.corridors)
+    return drawn
 
 
 def vertebra_cuts(findings: Findings, scan: Volume, vertebra: VertebraFindings) -> bytes:

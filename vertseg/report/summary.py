@@ -1,15 +1,20 @@
 """`report.json`: what was found, with units in the names and a version of its schema."""
 
 import json
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from vertseg.inference.findings import Findings, VertebraFindings
 from vertseg.labels import LEAK_ROUTE_NAMES, level_code, level_name
+from vertseg.report.planning_values import planning_values
 
-SCHEMA_VERSION: Final = "1.1"
+if TYPE_CHECKING:
+    from vertseg.planning.plan import VertebraPlan
+
+SCHEMA_VERSION: Final = "1.2"
 """Raised in its second number when a key is added, in its first when one changes its meaning or goes."""
 
 LEAK_BASIS: Final = "provisional: learned from simulated injections into rendered phantoms, not from patients; not for clinical use"
@@ -22,9 +27,15 @@ def schema() -> dict[str, Any]:
     return result
 
 
-def report(findings: Findings) -> dict[str, Any]:
-    """The report as plain values that JSON can hold; absent measures are null."""
+def report(findings: Findings, plans: "Sequence[VertebraPlan]" = ()) -> dict[str, Any]:
+    """The report as plain values that JSON can hold; absent measures are null.
+
+    Args:
+        findings: of one scan.
+        plans: of its vertebrae; the `planning` of a vertebra without one is null.
+    """
     provenance = findings.provenance
+    planned = {plan.level: planning_values(plan) for plan in plans}
     return {
         "schema_version": SCHEMA_VERSION,
         "input": {
@@ -34,7 +45,7 @@ def report(findings: Findings) -> dict[str, Any]:
             "spacing_mm": [round(s, 4) for s in findings.levels.grid.spacing_mm],
             "description": provenance.description,
         },
-        "vertebrae": [_vertebra(v) for v in findings.vertebrae],
+        "vertebrae": [{**_vertebra(v), "planning": planned.get(v.level)} for v in findings.vertebrae],
         "other_levels": _other_levels(findings),
         "leak_basis": LEAK_BASIS,
         "leak_routes": LEAK_ROUTE_NAMES,
@@ -47,9 +58,9 @@ def report(findings: Findings) -> dict[str, Any]:
     }
 
 
-def report_text(findings: Findings) -> str:
+def report_text(findings: Findings, plans: "Sequence[VertebraPlan]" = ()) -> str:
     """The report as JSON text."""
-    return json.dumps(report(findings), indent=2, allow_nan=False) + "\n"
+    return json.dumps(report(findings, plans), indent=2, allow_nan=False) + "\n"
 
 
 def _other_levels(findings: Findings) -> list[str]:

@@ -6,20 +6,26 @@ import re
 import secrets
 import shutil
 import socket
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vertseg.errors import OutputError
 from vertseg.inference.engines.threads import cpu_threads
 from vertseg.inference.findings import Findings
 from vertseg.io import write_nifti
 from vertseg.io.atomic import output_error
+from vertseg.report.document import PAGE, write_page
+from vertseg.report.page_data import PageOptions
 from vertseg.report.preview import draw_preview
 from vertseg.report.summary import report_text
 from vertseg.report.table import csv_text
 from vertseg.volume import Volume
+
+if TYPE_CHECKING:
+    from vertseg.planning.plan import VertebraPlan
 
 _PARTIAL: Final = re.compile(r"^\.vertseg-partial-(?P<host>.+)-(?P<pid>\d+)-[0-9a-f]{8}$")
 REPORT: Final = "report.json"
@@ -41,7 +47,13 @@ def check_output(folder: Path) -> None:
         raise output_error(folder, OSError(errno.EACCES, "no permission"))
 
 
-def write_outputs(findings: Findings, scan: Volume, folder: str | os.PathLike[str]) -> Path:
+def write_outputs(
+    findings: Findings,
+    scan: Volume,
+    folder: str | os.PathLike[str],
+    plans: "Sequence[VertebraPlan]" = (),
+    page: PageOptions | None = None,
+) -> Path:
     """Write all outputs into `folder`; the path of the folder.
 
     They are written to a hidden folder on the same disk first. A new `folder` then appears by one rename;
@@ -52,6 +64,8 @@ def write_outputs(findings: Findings, scan: Volume, folder: str | os.PathLike[st
         findings: of one scan.
         scan: the scan in HU, RAS, for the preview.
         folder: made when absent, with its parents.
+        plans: of the findings' vertebrae, for the reports.
+        page: how `report.html` is written; None leaves it out.
 
     Raises:
         OutputError: the disk is full, or the file system refuses otherwise.
@@ -64,7 +78,7 @@ def write_outputs(findings: Findings, scan: Volume, folder: str | os.PathLike[st
         partial = home / f".vertseg-partial-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         partial.mkdir()
         try:
-            _write_all(findings, scan, partial)
+            _write_all(findings, scan, partial, plans, page)
             _publish(partial, final)
         finally:
             with suppress(OSError):
@@ -78,7 +92,13 @@ def write_outputs(findings: Findings, scan: Volume, folder: str | os.PathLike[st
     return final
 
 
-def _write_all(findings: Findings, scan: Volume, folder: Path) -> None:
+def _write_all(
+    findings: Findings,
+    scan: Volume,
+    folder: Path,
+    plans: "Sequence[VertebraPlan]",
+    page: PageOptions | None,
+) -> None:
     volumes = {"levels": findings.levels, "tissue": findings.tissue, **findings.masks}
     # Most of the work of both is outside Python's lock.
     with ThreadPoolExecutor(1) as pool:
@@ -86,8 +106,10 @@ def _write_all(findings: Findings, scan: Volume, folder: Path) -> None:
         for name, volume in volumes.items():
             write_nifti(folder / f"{name}.nii.gz", volume, threads=cpu_threads(None))
         preview.result()
-    (folder / "vertebrae.csv").write_text(csv_text(findings), encoding="utf-8")
-    (folder / REPORT).write_text(report_text(findings), encoding="utf-8")
+    if page is not None:
+        write_page(findings, scan, folder, plans, page)
+    (folder / "vertebrae.csv").write_text(csv_text(findings, plans), encoding="utf-8")
+    (folder / REPORT).write_text(report_text(findings, plans), encoding="utf-8")
 
 
 def _publish(partial: Path, final: Path) -> None:

@@ -1,0 +1,177 @@
+"""Everything that is planned for the vertebrae of one prediction, in one value for each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from vertseg.errors import ConfigError
+from vertseg.inference.engines import Engine
+from vertseg.inference.findings import Findings
+from vertseg.inference.leak_model import LeakModel, load_leak_model
+from vertseg.inference.options import Plan
+from vertseg.planning.cannula_check import CannulaCheck, check_cannulas
+from vertseg.planning.cement_spread import CementSpread, cement_spread
+from vertseg.planning.cement_volume import CementVolume, cement_volume
+from vertseg.planning.corridor import Corridor, plan_corridors
+from vertseg.planning.indications import INDICATIONS
+from vertseg.planning.leak import LeakOptions, LeakSource, VertebraLeaks, vertebra_leaks
+from vertseg.planning.sins import Pain
+from vertseg.planning.upright import UprightVertebra, upright_vertebra
+from vertseg.planning.vertebra_measures import VertebraMeasures, measure_vertebrae
+from vertseg.volume import Volume
+
+TREATED_HU: Final = 2000.0
+"""Metal: from here on, more than enamel and cortex reach, a scan is searched for a cannula."""
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What is planned for, and how much is computed.
+
+    Attributes:
+        injection: that the leak risk is asked for; None in it is unknown.
+        indication: stated by the user, of `indications.INDICATIONS`; None for none.
+        pain: by VerSe number, for SINS; a missing level is unknown.
+        levels: VerSe numbers to plan; None takes all. The others still serve as neighbours.
+        seeds: of the simulated injections, about 0.3 s each; () for none.
+        drivers: whether findings are painted over to see what drives the risk, which runs the network once more.
+
+    Raises:
+        ConfigError: the indication is not known.
+    """
+
+    injection: Plan = Plan()
+    indication: str | None = None
+    pain: Mapping[int, Pain] = field(default_factory=dict)
+    levels: tuple[int, ...] | None = None
+    seeds: tuple[int, ...] = ()
+    drivers: bool = False
+
+    def __post_init__(self) -> None:
+        if self.indication is not None and self.indication not in INDICATIONS:
+            raise ConfigError(
+                f"'{self.indication}' is no indication that is known here; it is one of {', '.join(INDICATIONS)}."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class VertebraPlan:
+    """What is measured and planned for one vertebra.
+
+    Attributes:
+        level: VerSe number.
+        upright: the vertebra in its own frame, for pictures.
+        measures: collapse, alignment, lesion, density, posterior wall, canal, SINS.
+        leaks: leak risk, what-ifs and simulated injections.
+        cement: volumes, and the suggested range; None without a body.
+        corridors: the safest first.
+        spread: cement that is there, and where; None without any.
+        cannulas: that are in or next to it.
+    """
+
+    level: int
+    upright: UprightVertebra
+    measures: VertebraMeasures
+    leaks: VertebraLeaks
+    cement: CementVolume | None
+    corridors: tuple[Corridor, ...]
+    spread: CementSpread | None
+    cannulas: tuple[CannulaCheck, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class PlanSource:
+    """What plans are made from.
+
+    Attributes:
+        findings: of one scan.
+        scan: HU of the same scan, any orientation.
+        model: leak head of the checkpoint that made the findings.
+        engine: that made them; None where no drivers are asked for.
+    """
+
+    findings: Findings
+    scan: Volume
+    model: LeakModel
+    engine: Engine | None = None
+
+
+def plan_scan(
+    findings: Findings,
+    scan: Volume,
+    options: PlanOptions | None = None,
+    model: LeakModel | None = None,
+    engine: Engine | None = None,
+) -> tuple[VertebraPlan, ...]:
+    """Plans of the vertebrae of a scan, from head to foot.
+
+    Args:
+        findings: of one scan.
+        scan: HU of the same scan, any orientation.
+        options: what is planned for; None takes the defaults.
+        model: leak head of the checkpoint that made the findings; None takes the default checkpoint's.
+        engine: that made the findings, for the drivers of the risk.
+
+    Raises:
+        CheckpointError: the default leak head cannot be read.
+    """
+    options = options or PlanOptions()
+    source = PlanSource(findings, scan, model or load_leak_model(), engine)
+    uprights = tuple(upright_vertebra(findings, scan, i) for i in range(len(findings.vertebrae)))
+    measured = measure_vertebrae(uprights, options.pain)
+    spreads = cement_spread(findings, scan) if findings.cement.array.any() else {}
+    plans = tuple(
+        plan_vertebra(source, upright, measures, options, spreads.get(upright.level))
+        for upright, measures in zip(uprights, measured, strict=True)
+        if options.levels is None or upright.level in options.levels
+    )
+    return _with_cannulas(plans, scan)
+
+
+def plan_vertebra(
+    source: PlanSource,
+    upright: UprightVertebra,
+    measures: VertebraMeasures,
+    options: PlanOptions,
+    spread: CementSpread | None = None,
+) -> VertebraPlan:
+    """Plan of one vertebra.
+
+    Args:
+        source: the prediction it is of.
+        upright: the vertebra in its own frame.
+        measures: its measures, made beside its neighbours.
+        options: what is planned for.
+        spread: its cement, where there is any.
+    """
+    vertebrae = source.findings.vertebrae
+    index = next(i for i, v in enumerate(vertebrae) if v.level == upright.level)
+    leaks = LeakSource(source.findings, source.scan, source.model, source.engine)
+    asked = LeakOptions(
+        plan=options.injection, indication=options.indication, seeds=options.seeds, drivers=options.drivers
+    )
+    return VertebraPlan(
+        level=upright.level,
+        upright=upright,
+        measures=measures,
+        leaks=vertebra_leaks(leaks, upright, index, asked),
+        cement=cement_volume(upright),
+        corridors=plan_corridors(
+            upright,
+            source.scan,
+            vertebrae[index].cut_by_field,
+            approach="bipedicular" if options.injection.approach == "bipedicular" else "unipedicular",
+        ),
+        spread=spread,
+    )
+
+
+def _with_cannulas(plans: Sequence[VertebraPlan], scan: Volume) -> tuple[VertebraPlan, ...]:
+    """Plans with the cannulas that the scan shows; a scan without metal is not searched."""
+    if not plans or not max(float(p.upright.hu.max()) for p in plans) >= TREATED_HU:
+        return tuple(plans)
+    ways = [corridor for plan in plans for corridor in plan.corridors if corridor.feasible]
+    found = check_cannulas(scan, [plan.upright for plan in plans], ways)
+    return tuple(
+        replace(plan, cannulas=tuple(c for c in found if c.place.level == plan.level)) for plan in plans
+    )
