@@ -16,7 +16,9 @@ WAYS: Final = ("canal", "disc", "vein", "track")
 _STEP_MM: Final = 0.4
 
 
-def leaked_by_way_ml(anatomy: Anatomy, level: Volume, world_from_patient: np.ndarray) -> dict[int, dict[str, float]]:
+def leaked_by_way_ml(
+    anatomy: Anatomy, level: Volume, world_from_patient: np.ndarray
+) -> dict[int, dict[str, float]]:
     """Leaked cement in ml by vertebra's level number and by each of `WAYS`, of the treated vertebrae.
 
     A cast's volume is what lies within its drawn surface, in the field of view, and outside of its own vertebra's

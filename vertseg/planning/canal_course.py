@@ -104,7 +104,9 @@ class CanalPlace:
     along_mm: NDArray[np.float64]
 
 
-def canal_place(sections: dict[int, CanalSection], world_mm: NDArray[np.float64], slack_mm: float) -> CanalPlace:
+def canal_place(
+    sections: dict[int, CanalSection], world_mm: NDArray[np.float64], slack_mm: float
+) -> CanalPlace:
     """Whether points (N, 3) in world mm lie in the canal, bone left out of account.
 
     Between two vertebrae, middle, axes and sizes are those of both, mixed by place.

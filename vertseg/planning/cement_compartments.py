@@ -31,7 +31,7 @@ are two, side by side; Tzika 2021, Surg Radiol Anat 43:889-907)."""
 
 _FORAMEN_SHARE: Final = 0.30
 _CANAL_SLACK_MM: Final = 2.0
-_RIM_MM: Final = 4.0
+_RIM_MM: Final = 3.0
 _PLATE_MM: Final = 1.0
 _BEHIND_MM: Final = 4.0
 _WAIST_SHARE: Final = 0.38
@@ -141,23 +141,39 @@ def _codes(
 def _beyond_plates(
     spine: TreatedSpine, level: int, at: NDArray[np.intp]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which voxels lie above the upper and below the lower endplate, within the body's outline from above."""
+    """Which voxels lie above the upper and below the lower endplate, within the body's outline from above.
+
+    In the outline's inner part an endplate is where the labels end; at its rim, where they may show one corner of
+    the body only, it is the plane through the inner part.
+    """
     body = spine.local(level, np.argwhere(spine.own_body(level)))
     points = spine.local(level, at)
-    low = body[:, :2].min(axis=0) - _RIM_MM - 1
+    low = body[:, :2].min(axis=0) - _RIM_MM - _FOOTPRINT_MM
     cell = np.rint((body[:, :2] - low) / _FOOTPRINT_MM).astype(int)
     size = tuple(cell.max(axis=0) + int(_RIM_MM / _FOOTPRINT_MM) + 2)
-    top, bottom = np.full(size, -np.inf), np.full(size, np.inf)
+    count, top, bottom = np.zeros(size, int), np.full(size, -np.inf), np.full(size, np.inf)
+    np.add.at(count, tuple(cell.T), 1)
     np.maximum.at(top, tuple(cell.T), body[:, 2])
     np.minimum.at(bottom, tuple(cell.T), body[:, 2])
-    covered = np.isfinite(top)
-    apart, nearest = ndimage.distance_transform_edt(~covered, return_indices=True)
-    top, bottom = top[tuple(nearest)], bottom[tuple(nearest)]
+    covered = count > 0
+    deep = ndimage.distance_transform_edt(covered) * _FOOTPRINT_MM > _RIM_MM
+    apart = ndimage.distance_transform_edt(~covered) * _FOOTPRINT_MM
     place = np.rint((points[:, :2] - low) / _FOOTPRINT_MM).astype(int)
     seen = ((place >= 0) & (place < np.array(size))).all(axis=1)
     x, y = np.clip(place, 0, np.array(size) - 1).T
-    within = seen & (apart[x, y] * _FOOTPRINT_MM <= _RIM_MM)
-    return within & (points[:, 2] > top[x, y] - _PLATE_MM), within & (points[:, 2] < bottom[x, y] + _PLATE_MM)
+    within = seen & (apart[x, y] <= _RIM_MM)
+    upper, lower = (_plate(plate, deep, size)[x, y] for plate in (top, bottom))
+    return within & (points[:, 2] > upper - _PLATE_MM), within & (points[:, 2] < lower + _PLATE_MM)
+
+
+def _plate(plate: NDArray[np.float64], deep: NDArray[np.bool_], size: tuple[int, ...]) -> NDArray[np.float64]:
+    """Height of an endplate in each cell: its own where `deep`, else that of the plane through those."""
+    if np.count_nonzero(deep) < 6:
+        deep = np.isfinite(plate)
+    x, y = np.indices(size)
+    terms = np.stack([np.ones(size), x, y], axis=-1).astype(np.float64)
+    plane: NDArray[np.float64] = terms @ np.linalg.lstsq(terms[deep], plate[deep], rcond=None)[0]
+    return np.where(deep, plate, plane)
 
 
 def _parts(

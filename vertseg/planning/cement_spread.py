@@ -13,7 +13,7 @@ from vertseg.labels import LEAK_ROUTES
 from vertseg.planning.canal_course import CanalSection, canal_place, canal_sections
 from vertseg.planning.cement_compartments import COMPARTMENTS, Compartment, Piece, leaked_pieces
 from vertseg.planning.cement_voxels import CementVoxels, cement_voxels
-from vertseg.planning.treated_spine import TreatedSpine, treated_spine
+from vertseg.planning.treated_spine import TreatedSpine, box_around, treated_spine
 from vertseg.volume import Volume
 
 __all__ = ["COMPARTMENTS", "LEAK_THRESHOLD_ML", "CementLeak", "CementSpread", "cement_spread"]
@@ -24,6 +24,8 @@ from which the risk was learned (`vertseg.cement.parameters`, which needs torch;
 
 METAL_NEAR_MM: Final = 10.0
 _SLAB_MM: Final = 2.0
+_MARGIN: Final = 14
+_ACROSS: Final = 12
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,12 @@ def spread_of(
     for level in cement.plateau_hu:
         mine = cement.solid & (cement.owner == level)
         if mine.any():
-            pieces = leaked_pieces(spine, cement, sections, level)
-            marked = _map(mine, pieces)
-            place = np.where(marked > 0, marked, place)
-            found[level] = _spread(spine, cement, sections, (level, pieces), lesions.get(level))
+            box = box_around(mine | spine.own_body(level), _MARGIN)
+            near, held = spine.cropped(box), cement.cropped(box)
+            pieces = leaked_pieces(near, held, sections, level)
+            marked = _map(mine[box], pieces)
+            place[box] = np.where(marked > 0, marked, place[box])
+            found[level] = _spread(near, held, sections, (level, pieces), lesions.get(level))
     return found, place
 
 
@@ -221,7 +225,8 @@ def _narrowing(
         return 0.0
     at = np.argwhere(np.isin(part, numbers) & (amount > 0))
     along = canal_place(sections, spine.grid.world(at), 0.0).along_mm
-    room = np.argwhere(ndimage.binary_dilation(_bounding(at, spine.hu.shape), iterations=12) & (spine.level == 0))
+    low, high = np.maximum(at.min(axis=0) - _ACROSS, 0), at.max(axis=0) + _ACROSS + 1
+    room = np.argwhere(spine.level[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] == 0) + low
     canal = canal_place(sections, spine.grid.world(room), 0.0)
     first = float(along.min())
     edges = np.arange(first, float(along.max()) + _SLAB_MM, _SLAB_MM)
@@ -233,13 +238,6 @@ def _narrowing(
     return float(np.clip(100.0 * shares[whole > 20].max(), 0.0, 100.0)) if (whole > 20).any() else None
 
 
-def _bounding(at: NDArray[np.intp], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    box = np.zeros(shape, bool)
-    low, high = at.min(axis=0), at.max(axis=0) + 1
-    box[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = True
-    return box
-
-
 def _triple(point: NDArray[np.float64]) -> tuple[float, float, float]:
     return float(point[0]), float(point[1]), float(point[2])
 
@@ -247,5 +245,7 @@ def _triple(point: NDArray[np.float64]) -> tuple[float, float, float]:
 def _warnings(cement: CementVoxels, level: int) -> tuple[str, ...]:
     apart = cement.metal_mm[level]
     if apart < METAL_NEAR_MM:
-        return (f"Metal lies {apart:.0f} mm from this cement: streaks may change its volume, and what it touches.",)
+        return (
+            f"Metal lies {apart:.0f} mm from this cement: streaks may change its volume, and what it touches.",
+        )
     return ()

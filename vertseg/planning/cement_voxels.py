@@ -55,6 +55,10 @@ class CementVoxels:
     plateau_hu: dict[int, float]
     metal_mm: dict[int, float]
 
+    def cropped(self, box: tuple[slice, ...]) -> "CementVoxels":
+        """The same in a box of voxels."""
+        return CementVoxels(self.solid[box], self.share[box], self.owner[box], self.plateau_hu, self.metal_mm)
+
 
 def cement_voxels(spine: TreatedSpine) -> CementVoxels:
     """Find the cement of a spine; without any dense enough the arrays are empty of it."""
@@ -63,10 +67,11 @@ def cement_voxels(spine: TreatedSpine) -> CementVoxels:
     if not plateaus:
         none = np.zeros(spine.hu.shape, bool)
         return CementVoxels(none, none.astype(np.float32), none.astype(np.uint8), {}, {})
-    plateau, ground = _references(spine, plateaus)
+    apart = np.asarray(ndimage.distance_transform_edt(~spine.marked))
+    plateau, ground = _references(spine, plateaus, apart)
     share = np.clip((spine.hu - ground) / (plateau - ground), 0.0, 1.0)
     share[metal] = 0.0
-    solid = _solid(spine, share)
+    solid = _solid(spine, share, apart)
     owner = _owners(spine, solid, list(plateaus))
     solid &= owner > 0
     inside = ndimage.binary_erosion(solid)
@@ -107,10 +112,9 @@ def _metal(spine: TreatedSpine, plateaus: dict[int, float]) -> NDArray[np.bool_]
 
 
 def _references(
-    spine: TreatedSpine, plateaus: dict[int, float]
+    spine: TreatedSpine, plateaus: dict[int, float], apart: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """HU of full and of no cement at each voxel: those of the nearest injected vertebra."""
-    apart = np.asarray(ndimage.distance_transform_edt(~spine.marked))
     ground = np.full(spine.hu.shape, SOFT_TISSUE_HU, np.float32)
     seeds = np.zeros(spine.hu.shape, np.uint8)
     for level in plateaus:
@@ -127,13 +131,13 @@ def _references(
     return table[whose], ground
 
 
-def _solid(spine: TreatedSpine, share: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _solid(spine: TreatedSpine, share: NDArray[np.float32], apart: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Voxels of cement: dense and joined to what the network marks; in bone not far from it.
 
     In bone, a dense cortex or a sclerotic rim must not be taken along; beside the bones hardly anything else is as
     dense, so cement is followed there.
     """
-    near = ndimage.distance_transform_edt(~spine.marked) <= _NEAR_MM
+    near = apart <= _NEAR_MM
     dense = share >= _EVEN
     thin = (share >= _THIN) & spine.marked & (spine.level == 0)
     allowed = (dense & (near | (spine.level == 0))) | thin

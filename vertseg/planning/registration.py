@@ -132,7 +132,7 @@ def check_levels(pairs: dict[int, UprightVertebra], others: dict[int, UprightVer
 
 
 def _sitk() -> Any:
-    import SimpleITK  # noqa: N813
+    import SimpleITK
 
     return SimpleITK
 

@@ -67,6 +67,17 @@ class TreatedSpine:
         own: NDArray[np.bool_] = self.body & (self.level == level)
         return own
 
+    def cropped(self, box: tuple[slice, ...]) -> "TreatedSpine":
+        """The same in a box of voxels."""
+        affine = self.grid.affine.copy()
+        affine[:3, 3] = self.grid.world(np.array([s.start for s in box]))
+        hu = self.hu[box]
+        x, y, z = hu.shape
+        return TreatedSpine(
+            Grid((x, y, z), affine), hu, self.level[box], self.body[box], self.marked[box], self.wall_defect[box],
+            self.frames,
+        )  # fmt: skip
+
     def local(self, level: int, voxels: NDArray[np.intp]) -> NDArray[np.float64]:
         """(N, 3) voxel indices as mm to the right, anterior and up of a body's centre."""
         return self.frames[level].local(self.grid.world(voxels))
@@ -104,6 +115,15 @@ def treated_spine(findings: Findings, scan: Volume) -> TreatedSpine | None:
             v.level: Frame(np.asarray(v.centroid_mm, np.float64), np.asarray(v.axes, np.float64))
             for v in findings.vertebrae
         },
+    )
+
+
+def box_around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
+    """The box of voxels that holds a mask, wider by a margin where the array goes on; the mask has a voxel at least."""
+    ranges = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    return tuple(
+        slice(max(int(r[0]) - margin, 0), min(int(r[-1]) + margin + 1, n))
+        for r, n in zip(ranges, mask.shape, strict=True)
     )
 
 
