@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "evaluate": ("vertseg.evaluation.command", "Figures with intervals on a labelled set."),
     "phantom": ("vertseg.phantom.command", "Render phantom scans."),
     "plan": ("vertseg.planning.command", "Plan the injection of one vertebra."),
+    "followup": ("vertseg.planning.followup_command", "Where injected cement went, beside the risk foreseen."),
     "export": ("vertseg.export.command", "Write the networks for other runtimes."),
 }
 """Commands with a module of their own: it has `add_arguments` and `run`."""
@@ -22,7 +23,7 @@ _COMMANDS: Final = {
 _EXTRAS: Final = {
     "torch": "torch", "monai": "torch", "safetensors": "torch", "lightning": "train", "jsonargparse": "train",
     "yaml": "train", "wandb": "train", "onnx": "export", "onnxscript": "export", "pydicom": "dicom",
-    "highdicom": "dicom", "sklearn": "evaluate",
+    "highdicom": "dicom", "sklearn": "evaluate", "SimpleITK": "followup",
 }  # fmt: skip
 """The extra that brings a package."""
 

@@ -1,8 +1,8 @@
 """Everything that is planned for the vertebrae of one prediction, in one value for each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from vertseg.errors import ConfigError
 from vertseg.inference.engines import Engine
@@ -155,7 +155,7 @@ def plan_vertebra(
         upright=upright,
         measures=measures,
         leaks=vertebra_leaks(leaks, upright, index, asked),
-        cement=cement_volume(upright),
+        cement=_delivered(cement_volume, upright),
         corridors=plan_corridors(
             upright,
             source.scan,
@@ -166,12 +166,19 @@ def plan_vertebra(
     )
 
 
+def _delivered(make: Callable[..., Any], *given: Any) -> Any:
+    try:
+        return make(*given)
+    except NotImplementedError:
+        return None
+
+
 def _with_cannulas(plans: Sequence[VertebraPlan], scan: Volume) -> tuple[VertebraPlan, ...]:
     """Plans with the cannulas that the scan shows; a scan without metal is not searched."""
     if not plans or not max(float(p.upright.hu.max()) for p in plans) >= TREATED_HU:
         return tuple(plans)
     ways = [corridor for plan in plans for corridor in plan.corridors if corridor.feasible]
-    found = check_cannulas(scan, [plan.upright for plan in plans], ways)
+    found = _delivered(check_cannulas, scan, [plan.upright for plan in plans], ways) or ()
     return tuple(
         replace(plan, cannulas=tuple(c for c in found if c.place.level == plan.level)) for plan in plans
     )

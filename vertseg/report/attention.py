@@ -8,6 +8,7 @@ Light = Literal["red", "amber", "green"]
 
 RED_WALL_MM2: Final = 40.0
 AMBER_WALL_MM2: Final = 5.0
+AMBER_FORAMEN_MM2: Final = 20.0
 RED_LYTIC_SHARE: Final = 0.20
 AMBER_LYTIC_SHARE: Final = 0.02
 RED_LEAK: Final = 0.50
@@ -41,7 +42,7 @@ def attention(vertebra: Mapping[str, Any]) -> Attention:
 
     Red from a wall defect of 40 mm2, a lytic share of 20 %, a leak risk of 50 % that is not withheld, a height loss of
     40 % (Genant grade 3), a canal narrowing of 20 %, a SINS of at least 13 (unstable), cement in the canal, or where no
-    cannula corridor is feasible. Amber from 5 mm2, 2 %, 30 %, 25 % (grade 2), 10 %, a SINS of at least 7, a leak risk
+    cannula corridor is feasible. Amber from 5 mm2 (20 mm2 at the basivertebral foramen), 2 %, 30 %, 25 % (grade 2), 10 %, a SINS of at least 7, a leak risk
     that is withheld, cement outside of the body, a level that is uncertain (confidence below 0.5) or cut by the field
     of view. Green is the rest. The limits for height are Genant's (1993, J Bone Miner Res 8:1137-48), those for SINS
     Fisher's (2010, Spine 35:E1221-9); the others are chosen to order the reading and are not validated.
@@ -53,7 +54,7 @@ def attention(vertebra: Mapping[str, Any]) -> Attention:
 
 def _reasons(v: Mapping[str, Any]) -> Iterator[Reason]:
     planning = v.get("planning") or {}
-    yield from _graded("wall_defect", v["wall_defect_mm2"], RED_WALL_MM2, AMBER_WALL_MM2)
+    yield from _wall(v, planning)
     yield from _graded("lytic_share", v["lesion_share"], RED_LYTIC_SHARE, AMBER_LYTIC_SHARE)
     yield from _graded("height_loss", _height_loss(v, planning), RED_LOSS_PERCENT, AMBER_LOSS_PERCENT)
     narrowing = (planning.get("canal") or {}).get("narrowing_percent")
@@ -69,6 +70,16 @@ def _reasons(v: Mapping[str, Any]) -> Iterator[Reason]:
         yield Reason("amber", "cut_by_field")
     if v["confidence"] < LEAST_CONFIDENCE:
         yield Reason("amber", "uncertain_level", v["confidence"])
+
+
+def _wall(v: Mapping[str, Any], planning: Mapping[str, Any]) -> Iterator[Reason]:
+    """Defects outside of the basivertebral foramen, where a gap is physiological; all where the wall was not mapped."""
+    wall = planning.get("wall")
+    if wall is None or wall["wall_mm2"] is None:
+        yield from _graded("wall_defect", v["wall_defect_mm2"], RED_WALL_MM2, AMBER_WALL_MM2)
+        return
+    yield from _graded("wall_defect", wall["defect_mm2"], RED_WALL_MM2, AMBER_WALL_MM2)
+    yield from _graded("foramen_defect", wall["foramen_defect_mm2"], float("inf"), AMBER_FORAMEN_MM2)
 
 
 def _height_loss(v: Mapping[str, Any], planning: Mapping[str, Any]) -> float | None:

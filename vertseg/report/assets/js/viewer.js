@@ -23,7 +23,7 @@ async function openViewer() {
     const nv = new niivue.Niivue({
       logLevel: "silent", backColor: [0.04, 0.04, 0.05, 1], crosshairColor: [0.2, 0.9, 1, 0.6], crosshairWidth: 0.8,
       isRadiologicalConvention: true, sagittalNoseLeft: true, show3Dcrosshair: true, dragAndDropEnabled: false, isColorbar: false,
-      multiplanarForceRender: true, textHeight: 0.035,
+      multiplanarForceRender: true, multiplanarLayout: 2, textHeight: 0.035,
     });
     await nv.attachToCanvas(document.getElementById("canvas"));
     for (const layer of DATA.layers) await addLayer(nv, layer);
