@@ -60,7 +60,7 @@ def drawn_labels(
             d = deformed_distances(local_points(p, shape), shape)
             return d.body, d.posterior
 
-        body, posterior = canvas.field(box, distances, 2.0 if shape.level == target.level else 3.0)
+        body, posterior = canvas.field(box, distances, 2.0 if shape.level == target.level else 4.0)
         part = torch.where(body <= posterior, int(LocateClass.BODY), int(LocateClass.POSTERIOR))
         whole = smooth_min(body, posterior, FILLET_MM)
         sheet.claim(box, whole, part.to(torch.uint8), shape.level)

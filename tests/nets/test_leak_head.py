@@ -14,7 +14,7 @@ from vertseg.training.leak_fit import fit_oddness, standardise
 
 NAN = float("nan")
 FILTERS = (8, 8, 16)
-SIZE = len(descriptor_names()) + sum(FILTERS)
+SIZE = LeakHead.feature_count(FILTERS)
 
 
 def _head(seed: int, scale: float) -> LeakHead:

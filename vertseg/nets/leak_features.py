@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vertseg.labels import Tissue
-from vertseg.nets.leak_names import BARE, THRESHOLDS
+from vertseg.nets.leak_names import BARE, SHELL_LAYERS, THRESHOLDS
+from vertseg.nets.pooling import highest, lowest
 
-_SHELL_LAYERS: Final = 2
 _AROUND_LAYERS: Final = 3
 _EDGE: Final = 0.65
 """Where walls begin, as share of the body's half size; softened by `_SOFT`."""
@@ -41,7 +41,7 @@ def describe(image: Tensor, marker: Tensor, tissue: Tensor, findings: Tensor) ->
         parts[:, Tissue.POSTERIOR : Tissue.POSTERIOR + 1],
     )
     image, marker = image.detach().float(), marker.float()
-    place, half = _place(body)
+    place, half = body_place(body)
     weights = _regions(body, body + posterior, place).flatten(2)
     values = _quantities(image, findings.detach().float().sigmoid(), posterior).flatten(2)
     size = weights.sum(2)
@@ -50,7 +50,7 @@ def describe(image: Tensor, marker: Tensor, tissue: Tensor, findings: Tensor) ->
     return torch.cat([means.flatten(1), torch.log(size + 1.0), geometry], 1)
 
 
-def _place(body: Tensor) -> tuple[Tensor, Tensor]:
+def body_place(body: Tensor) -> tuple[Tensor, Tensor]:
     """Position (N, 3, X, Y, Z) of each voxel in the body's own box (-1 to 1 along each axis), and half sizes (N, 3)."""
     shape, total = body.shape[2:], body.flatten(1).sum(1, keepdim=True).clamp_min(1.0)
     places, halves = [], []
@@ -75,7 +75,7 @@ def _above(value: Tensor, edge: float, soft: float) -> Tensor:
 
 def _regions(body: Tensor, bone: Tensor, place: Tensor) -> Tensor:
     """Soft masks (N, R, X, Y, Z) in the order of `leak_names.REGIONS`."""
-    core = -F.max_pool3d(-body, 2 * _SHELL_LAYERS + 1, 1, _SHELL_LAYERS)
+    core = lowest(body, 2 * SHELL_LAYERS + 1)
     shell = body - core
     x, y, z = place[:, 0:1], place[:, 1:2], place[:, 2:3]
     upper, lower = _above(z, _EDGE, _SOFT), _above(-z, _EDGE, _SOFT)
@@ -83,8 +83,7 @@ def _regions(body: Tensor, bone: Tensor, place: Tensor) -> Tensor:
     front, back, side = _above(y, _EDGE, _SOFT), _above(-y, _EDGE, _SOFT), _above(x.abs(), _EDGE, _SOFT)
     middle = 1 - _above(x.abs(), 0.35, _SOFT)
     hole = middle * (1 - _above(z.abs(), 0.5, _SOFT)) * _above(-y, 0.3, _SOFT) * (1 - _above(-y, 1.3, _SOFT))
-    size = 2 * _AROUND_LAYERS + 1
-    around = F.max_pool3d(bone, size, 1, _AROUND_LAYERS) - bone
+    around = highest(bone, 2 * _AROUND_LAYERS + 1) - bone
     masks = [
         core, core * _above(z, 0.3, _SOFT), core * _above(-z, 0.3, _SOFT), core * _above(y, 0.3, _SOFT),
         shell * upper, shell * lower, shell * waist * back * (1 - side), shell * waist * front,
@@ -98,7 +97,7 @@ def _quantities(image: Tensor, findings: Tensor, posterior: Tensor) -> Tensor:
     rough = (image - F.avg_pool3d(image, 3, 1, 1)).abs()
     resistance = (image / _VALUE_OF_BONE).clamp(*_RESISTANCE_RANGE)
     above = [_above(image, t, _STEEP) for t in THRESHOLDS]
-    densest = F.max_pool3d(image, 3, 1, 1)
+    densest = highest(image, 3)
     bare = [_above(-densest, -t, _STEEP) for t in BARE]
     return torch.cat([image, rough, resistance, *above, *bare, findings, posterior], 1)
 

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vertseg.labels import LEAK_ROUTES, VISCOSITIES
-from vertseg.nets.leak_features import describe
+from vertseg.nets.leak_features import body_place, describe
+from vertseg.nets.leak_gaps import gaps
 from vertseg.nets.leak_names import (
     BODY_COLUMN,
     LOG_BODY,
@@ -18,6 +19,7 @@ from vertseg.nets.leak_names import (
     VOLUME_FLOOR_ML,
     VOLUME_SCALE_ML,
     descriptor_names,
+    gap_names,
 )
 
 ODDNESS_AXES: Final = 24
@@ -40,11 +42,13 @@ class LeakHead(nn.Module):
 
     Args:
         filters: channels of the U-Net, from full resolution to the bottleneck.
+        measures_gaps: False for a head that was fitted before `leak_gaps` were among the features.
     """
 
-    def __init__(self, filters: Sequence[int], dropout: float = 0.3) -> None:
+    def __init__(self, filters: Sequence[int], dropout: float = 0.3, measures_gaps: bool = True) -> None:
         super().__init__()
-        routes, size = len(LEAK_ROUTES), len(descriptor_names()) + sum(filters)
+        self.measures_gaps = measures_gaps
+        routes, size = len(LEAK_ROUTES), self.feature_count(filters, measures_gaps)
         self.hidden = nn.Linear(size, _HIDDEN)
         self.dropout = nn.Dropout(dropout)
         self.base = nn.Linear(_HIDDEN, routes)
@@ -58,8 +62,13 @@ class LeakHead(nn.Module):
         }.items():  # fmt: skip
             self.register_buffer(name, value)
 
+    @staticmethod
+    def feature_count(filters: Sequence[int], measures_gaps: bool = True) -> int:
+        """D of `features` for a U-Net of these channels."""
+        return len(descriptor_names()) + sum(filters) + (len(gap_names()) if measures_gaps else 0)
+
     def features(self, inner: Sequence[Tensor], image: Tensor, tissue: Tensor, findings: Tensor) -> Tensor:
-        """What is measured of a vertebra (N, D): `leak_features.describe`, then inner features averaged over the body.
+        """What is measured of a vertebra (N, D): `leak_features.describe`, inner features averaged over the body, `leak_gaps`.
 
         Args:
             inner: features of the U-Net from the bottleneck to full resolution, each (N, C, x, y, z).
@@ -73,6 +82,9 @@ class LeakHead(nn.Module):
             weight = F.avg_pool3d(body, body.shape[2] // feature.shape[2])
             total = weight.flatten(1).sum(1, keepdim=True).clamp_min(1e-3)
             parts.append((feature.detach().float() * weight).flatten(2).sum(2) / total)
+        if self.measures_gaps:
+            hu, marks = image[:, :1].detach().float(), findings.detach().float().sigmoid()
+            parts.append(gaps(hu, body, marks, body_place(body)[0]))
         return torch.cat(parts, 1)
 
     def forward(self, features: Tensor, plan: Tensor) -> Tensor:

@@ -29,6 +29,9 @@ GEOMETRY: Final = (
 )  # fmt: skip
 """Logarithms of voxel counts and of lengths in voxels; overlap is the marker's share inside the vertebra."""
 
+SHELL_LAYERS: Final = 2
+"""Thickness of walls and endplates in voxels."""
+
 PLAN_INPUTS: Final = ("volume_ml", "viscosity", "approach")
 TYPICAL_PLAN: Final = (4.0, 1.0, 0.5)
 """Stands in for an unknown input, beside a bias of its own."""
@@ -41,6 +44,28 @@ fight."""
 
 STANDARD_BOUND: Final = 5.0
 """Features are bounded to this many widths from the training crops' mean: nothing odd may run away."""
+
+
+WALLS: Final = ("upper_endplate", "lower_endplate", "posterior_wall", "anterior_wall", "side_wall")
+"""Walls that are unrolled onto a plane; of the two sides the worse one counts."""
+
+DARK: Final = (0.3, 0.5, 0.7)
+"""Normalised image below which a place of a wall holds no cortex."""
+
+PALE: Final = (0.5, 0.7)
+"""The same as share of the wall's own mean."""
+
+WALL_GAPS: Final = (
+    "brightness", "spread", *(f"dark_{t}" for t in DARK), *(f"pale_{t}" for t in PALE), "eaten",
+    *(f"hole_{kind}_{window}" for kind in ("dark", "pale", "eaten") for window in (3, 5)),
+)  # fmt: skip
+"""Of the brightest voxel across a wall: mean and SD; logarithms of the areas that are dark, pale or eaten by a lesion;
+how dark, pale or eaten the worst patch of 3 or 5 voxels is."""
+
+
+def gap_names() -> tuple[str, ...]:
+    """Names of the columns of `leak_gaps.gaps`."""
+    return tuple(f"{wall}_{name}" for wall in WALLS for name in WALL_GAPS)
 
 
 def descriptor_names() -> tuple[str, ...]:

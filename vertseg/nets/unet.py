@@ -23,11 +23,13 @@ class NetSpec:
     """Architecture: task and feature channels from full resolution to the bottleneck.
 
     Each further entry of `filters` halves the resolution, so inputs are multiples of
-    2 ** (len(filters) - 1) voxels. Multiples of 8 channels run fastest on CPUs.
+    2 ** (len(filters) - 1) voxels. Multiples of 8 channels run fastest on CPUs. `leak_gaps` is False for weights whose
+    leak head was fitted before it measured gaps in the walls.
     """
 
     task: Task
     filters: tuple[int, ...] = (8, 24, 48, 96, 160)
+    leak_gaps: bool = True
 
     @property
     def in_channels(self) -> int:
@@ -149,7 +151,7 @@ class ExamineNet(nn.Module):
         self.tissue = UnetOutBlock(3, spec.filters[0], len(Tissue))
         self.findings = UnetOutBlock(3, spec.filters[0], len(FINDINGS))
         self.findings_coarse = _CoarseHead(spec.filters, len(FINDINGS))
-        self.leak = LeakHead(spec.filters)
+        self.leak = LeakHead(spec.filters, measures_gaps=spec.leak_gaps)
 
     def forward(self, x: Tensor, plan: Tensor) -> dict[str, Tensor]:
         """Heads of crops (N, 2, X, Y, Z) under plans (N, 3) (volume_ml, viscosity 0-2, approach 0-1, NaN unknown).

@@ -92,14 +92,14 @@ def corridor_fields(vertebra: UprightVertebra, with_lung: bool = True) -> Corrid
     crop = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
     bone, body, inside = own[crop], vertebra.body[crop], canal.mask[crop]
     levels = vertebra.levels[crop]
-    lung = lung_mask(vertebra.hu, vertebra.voxel_ml) if with_lung else None
-    found = lung is not None and bool(lung.any())
+    # Lung is large: every other voxel is enough, in an eighth of the time.
+    lung = lung_mask(vertebra.hu[::2, ::2, ::2], 8 * vertebra.voxel_ml) if with_lung else None
     return CorridorFields(
         vertebra, canal, start, np.ascontiguousarray(body), _without_border(bone),
         _without_border((levels > 0) & (levels != vertebra.level) & ~bone),
         _depth_mm(bone, vertebra.spacing_mm, 0.0), _depth_mm(body, vertebra.spacing_mm, 0.0),
         _depth_mm(~inside, vertebra.spacing_mm, -1.0),
-        _to_lung(lung, crop, vertebra.spacing_mm) if found and lung is not None else None,
+        _to_lung(lung, crop, 2 * vertebra.spacing_mm) if lung is not None and lung.any() else None,
     )  # fmt: skip
 
 
@@ -146,15 +146,21 @@ def _depth_mm(mask: NDArray[np.bool_], spacing_mm: float, outside: float) -> NDA
     return np.where(mask, depth, outside).astype(np.float32)
 
 
-def _to_lung(lung: NDArray[np.bool_], crop: tuple[slice, ...], spacing_mm: float) -> NDArray[np.float32]:
-    """Distance to lung from the voxels of the crop; lung outside of the crop is seen within 15 mm of it."""
-    reach = round(15.0 / spacing_mm)
+def _to_lung(lung: NDArray[np.bool_], crop: tuple[slice, ...], step_mm: float) -> NDArray[np.float32]:
+    """Distance to lung, a mask of every other voxel, from the voxels of the crop; lung within 16 mm of it is seen."""
+    reach = round(16.0 / step_mm)
     wide = tuple(
-        slice(max(0, s.start - reach), min(n, s.stop + reach)) for s, n in zip(crop, lung.shape, strict=True)
+        slice(max(0, s.start // 2 - reach), min(n, s.stop // 2 + 1 + reach))
+        for s, n in zip(crop, lung.shape, strict=True)
     )
     part = lung[wide]
-    inner = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(crop, wide, strict=True))
+    size = tuple(s.stop - s.start for s in crop)
     if not part.any():
-        return np.full(tuple(s.stop - s.start for s in crop), _FAR_MM, np.float32)
-    distance = ndimage.distance_transform_edt(~part)[inner]
-    return np.asarray(np.maximum(distance - 0.5, 0.0) * spacing_mm, np.float32)
+        return np.full(size, _FAR_MM, np.float32)
+    distance = (ndimage.distance_transform_edt(~part) * step_mm).astype(np.float32)
+    index = (
+        np.clip(np.arange(s.start, s.stop) // 2 - w.start, 0, n - 1)
+        for s, w, n in zip(crop, wide, part.shape, strict=True)
+    )
+    # A voxel that stands for its neighbour, and half a voxel to lung's surface.
+    return np.asarray(np.maximum(distance[np.ix_(*index)] - step_mm, 0.0), np.float32)

@@ -1,8 +1,8 @@
 """The best straight way of each kind and side.
 
 Waypoints in the pedicle's narrowest part (or on the bone beside it) and candidate tips are joined into some
-thousand straight ways, which are all assessed at once on distance fields of 1 mm; the best is then moved by parts
-of a voxel. A way's score, in mm, is its safety less penalties:
+thousand straight ways, which are all assessed at once on distance fields of 1 mm; the best are looked at again
+between voxels, and the best of those is moved until it gets no better. A way's score, in mm, is its safety less penalties:
 
 - safety through the pedicle: the lesser of the bone around the axis and of its distance to the canal less half a
   millimetre (a breach inward harms more than one outward), no more than 4 mm, which an 8G cannula with a margin
@@ -10,6 +10,7 @@ of a voxel. A way's score, in mm, is its safety less penalties:
 - safety beside the pedicle: the lesser of the canal's distance less 1.5 mm, of lung less 3 mm, and of the bone
   around the axis within the body, no more than 4 mm, less a handicap of 2 mm, for pleura, segmental vessels and
   the lack of a bony guide: it comes first where the pedicle takes 15G at best;
+- what safety lacks of 2.5 mm (11G with a margin of 1 mm) counts twice;
 - penalties: 0.05 for each mm between tip and ideal target, 0.03 for each degree beyond 15 headward or footward and
   beyond 45 toward the midline, 0.15 for each mm that is not bone between entry and pedicle, 2 and more where
   another vertebra's bone is struck.
@@ -30,6 +31,7 @@ from vertseg.planning.corridor_margins import around_mm
 from vertseg.planning.corridor_ways import Ways, assess, pairs
 
 ENOUGH_MM: Final = 4.0
+WANTED_MM: Final = 2.5
 MEDIAL_DEG: Final = {"transpedicular": (0.0, 45.0), "extrapedicular": (20.0, 55.0)}
 """Ways outside of these angles to the sagittal plane are not taken for this kind."""
 CRANIAL_DEG: Final = 35.0
@@ -47,6 +49,7 @@ _HEIGHTS: Final = (-0.22, 0.0, 0.22)
 _MIN_TIP_DEPTH_MM: Final = 2.0
 _WAYPOINTS: Final = 40
 _TIPS_IN_LESION: Final = 60
+_LOOKED_AT_AGAIN: Final = 80
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +69,19 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Tips:
-    """Candidate tips (N, 3), indices of the fields' crop, and their distance in mm from the ideal one."""
+    """Candidate tips.
+
+    Attributes:
+        vox: (N, 3) indices of the fields' crop.
+        off_mm: (N,) their distance from the ideal one.
+        ideal_vox: (3,) that one.
+        within: (X, Y, Z) bool, where a tip may be moved to.
+    """
 
     vox: NDArray[np.float64]
     off_mm: NDArray[np.float64]
     ideal_vox: NDArray[np.float64]
+    within: NDArray[np.bool_]
 
 
 def anterior_tips(fields: CorridorFields, side: float, approach: Approach) -> Tips | None:
@@ -89,7 +100,9 @@ def anterior_tips(fields: CorridorFields, side: float, approach: Approach) -> Ti
     if ideal is None or not found:
         return None
     vox = np.array(found)
-    return Tips(vox, np.linalg.norm(vox - ideal, axis=1) * fields.spacing_mm, ideal)
+    front = np.arange(fields.body.shape[1]) >= back + 2.0 / 3.0 * depth
+    within = (fields.in_body_mm >= _MIN_TIP_DEPTH_MM - 0.5) & front[:, None]
+    return Tips(vox, np.linalg.norm(vox - ideal, axis=1) * fields.spacing_mm, ideal, within)
 
 
 def lesion_tips(fields: CorridorFields) -> Tips | None:
@@ -103,7 +116,7 @@ def lesion_tips(fields: CorridorFields) -> Tips | None:
     off = np.linalg.norm(at - middle, axis=1)
     # Every n-th of the voxels from the middle outward, so that the whole lesion is tried.
     order = np.argsort(off, kind="stable")[:: max(1, len(at) // _TIPS_IN_LESION)]
-    return Tips(at[order], off[order] * fields.spacing_mm, middle)
+    return Tips(at[order], off[order] * fields.spacing_mm, middle, lesion)
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,31 +195,39 @@ def _best(
     fields: CorridorFields, through: NDArray[np.float64], tips: Tips, side: float, kind: str
 ) -> Found | None:
     way, tip = pairs(through, tips.vox)
-    ways = assess(fields, way, tip, side)
-    scores = _scores(ways, np.tile(tips.off_mm, len(through)), kind)
-    best = int(scores.argmax())
-    if not np.isfinite(scores[best]):
+    scores = _scores(assess(fields, way, tip, side), np.tile(tips.off_mm, len(through)), kind)
+    first = np.argsort(scores, kind="stable")[::-1][:_LOOKED_AT_AGAIN]
+    first = first[np.isfinite(scores[first])]
+    if first.size == 0:
         return None
-    at, end, score = way[best], tip[best], -np.inf
-    for step in (1.0, 0.5):
-        moves = np.array(list(product((-step, 0.0, step), repeat=4))) / fields.spacing_mm
-        zero = np.zeros(len(moves))
-        ways = assess(
-            fields,
-            at + np.column_stack([moves[:, 0], zero, moves[:, 1]]),
-            end + np.column_stack([moves[:, 2], zero, moves[:, 3]]),
-            side,
-            fine=True,
-        )
-        off = np.linalg.norm(ways.target_vox - tips.ideal_vox, axis=1) * fields.spacing_mm
-        inside = fields.linear(fields.in_body_mm, ways.target_vox, 0.0) >= _MIN_TIP_DEPTH_MM - 0.5
-        scores = np.where(inside, _scores(ways, off, kind), -np.inf)
-        best = int(scores.argmax())
-        at, end, score = ways.through_vox[best], ways.target_vox[best], float(scores[best])
+    at, end, score = _finest(fields, way[first], tip[first], tips, side, kind)
+    for step in (2.0, 1.0, 0.5):
+        moves = np.array(list(product((0.0, -step, step), repeat=4))) / fields.spacing_mm
+        still = np.zeros(len(moves))
+        ways = at + np.column_stack([moves[:, 0], still, moves[:, 1]])
+        ends = end + np.column_stack([moves[:, 2], still, moves[:, 3]])
+        at, end, score = _finest(fields, ways, ends, tips, side, kind)
     if not np.isfinite(score):
         return None
     one = assess(fields, at[None], end[None], side, fine=True)
     return Found(one, score, _room(fields, one, kind))
+
+
+def _finest(
+    fields: CorridorFields,
+    through: NDArray[np.float64],
+    target: NDArray[np.float64],
+    tips: Tips,
+    side: float,
+    kind: str,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Waypoint, tip and score of the best of some ways, assessed between voxels."""
+    ways = assess(fields, through, target, side, fine=True)
+    off = np.linalg.norm(target - tips.ideal_vox, axis=1) * fields.spacing_mm
+    i, j, k = np.clip(np.rint(target).astype(int), 0, np.array(tips.within.shape) - 1).T
+    scores = np.where(tips.within[i, j, k], _scores(ways, off, kind), -np.inf)
+    best = int(scores.argmax())
+    return through[best], target[best], float(scores[best])
 
 
 def _room(fields: CorridorFields, way: Ways, kind: str) -> float:
@@ -228,7 +249,7 @@ def _scores(ways: Ways, off_mm: NDArray[np.float64], kind: str) -> NDArray[np.fl
     steep = np.maximum(np.abs(ways.cranial_deg) - _FREE_DEGREES, 0.0)
     steep = steep + np.maximum(ways.medial_deg - _FREE_MEDIAL_DEGREES, 0.0)
     struck = np.where(ways.struck_mm > 0.0, _STRUCK + 0.1 * ways.struck_mm, 0.0)
-    scores = np.minimum(safety, ENOUGH_MM) - _HANDICAP[kind]
+    scores = np.minimum(safety, ENOUGH_MM) - np.maximum(WANTED_MM - safety, 0.0) - _HANDICAP[kind]
     scores = scores - _PER_TARGET_MM * off_mm - _PER_DEGREE * steep - aside - struck
     low, high = MEDIAL_DEG[kind]
     allowed = (ways.medial_deg >= low) & (ways.medial_deg <= high) & (np.abs(ways.cranial_deg) <= CRANIAL_DEG)

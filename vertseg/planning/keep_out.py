@@ -19,6 +19,10 @@ _USUAL_DEPTH_MM: Final = 8.0
 _USUAL_RADIUS_MM: Final = 11.0
 """Where no slice shows a wall in some direction: half of the widest canals' width, 22 mm."""
 _SLACK_MM: Final = 1.0
+_BEFORE_WALL_MM: Final = 3.0
+"""How far in front of the wall's median the space between a hollow or broken wall and the canal is counted."""
+_WIDEST_MM: Final = 17.0
+"""No pedicle's medial wall lies farther from the canal's middle: L5's canal is 24 to 30 mm wide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +47,10 @@ def keep_out(vertebra: UprightVertebra) -> KeepOut | None:
 
     In each slice across the vertebra's own axis, rays go out from the canal's middle to the first bone. Where a
     slice leaves a direction open (the foramina below the pedicles, the gap between two laminae, a lamina that was
-    removed) the ray ends where the walls of the slices that have one stand, a millimetre more: the region is never
-    smaller there than between two rings of bone. It goes on 10 mm beyond the body above and below.
+    removed) the ray ends where the walls of the slices that have one stand, a millimetre more, and in front at the
+    posterior wall: the region is never smaller there than between two rings of bone. Between the pedicles rows are
+    filled from one to the other, so that the lateral recesses belong to it. It goes on 10 mm beyond the body above
+    and below.
 
     Args:
         vertebra: in its own frame.
@@ -63,9 +69,11 @@ def keep_out(vertebra: UprightVertebra) -> KeepOut | None:
     hit = _hits(walls, middle, slices, vertebra.spacing_mm)
     middle = _recentred(middle, hit, vertebra.spacing_mm)
     hit = _hits(walls, middle, slices, vertebra.spacing_mm)
-    radius, closed = _bounded(hit)
+    to_wall = (wall + _BEFORE_WALL_MM / vertebra.spacing_mm - middle[:, 1]) * vertebra.spacing_mm
+    radius, closed = _bounded(hit, to_wall)
     mask = np.zeros_like(own)
     mask[:, :, slices] = _filled(own.shape[:2], middle, radius, vertebra.spacing_mm)
+    mask[:, :, slices] |= _between_pedicles(own[:, :, slices], middle, wall, vertebra.spacing_mm)
     mask &= ~own
     middles = np.empty((own.shape[2], 2))
     middles[:] = np.nan
@@ -152,8 +160,11 @@ def _recentred(
     return moved
 
 
-def _bounded(hit: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Radii in mm (slices, directions), open directions closed, and the share closed at the pedicles."""
+def _bounded(hit: NDArray[np.float64], to_wall: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+    """Radii in mm (slices, directions), open directions closed, and the share closed at the pedicles.
+
+    `to_wall` (slices,) is how far in front of each slice's middle the space reaches at most.
+    """
     angles = _angles()
     backward = np.sin(angles) < -0.5
     beside = np.abs(np.cos(angles)) > 0.8
@@ -171,7 +182,43 @@ def _bounded(hit: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     else:
         limit = np.interp(angles, angles[known], limit[known], period=2.0 * np.pi)
     closed = float(np.isfinite(hit[at_pedicles]).mean())
-    return np.minimum(hit, limit + _SLACK_MM), closed
+    limit = limit + _SLACK_MM
+    # In front, the box between both sides' widths and the wall closes what bone does not.
+    width = np.where(
+        np.cos(angles) > 0, limit[[0, -1]].mean(), limit[_DIRECTIONS // 2 - 1 : _DIRECTIONS // 2 + 1].mean()
+    )
+    forward = np.sin(angles) > 0
+    side, front = (
+        width / np.abs(np.cos(angles)),
+        np.maximum(to_wall, 0.0)[:, None] / np.where(forward, np.sin(angles), 1.0),
+    )
+    ends = np.where(forward, np.maximum(limit, np.minimum(side, front)), limit)
+    return np.minimum(hit, ends), closed
+
+
+def _between_pedicles(
+    own: NDArray[np.bool_], middle: NDArray[np.float64], wall: float, spacing_mm: float
+) -> NDArray[np.bool_]:
+    """Rows (X, Y, slices) from pedicle to pedicle, in slices and rows where bone stands on both sides."""
+    shape = own.shape
+    filled = np.zeros(shape, bool)
+    reach = int(_WIDEST_MM / spacing_mm)
+    steps = np.arange(reach + 1)
+    first, last = int(middle[:, 1].min()), min(int(wall + _BEFORE_WALL_MM / spacing_mm), shape[1] - 1)
+    rows = np.arange(max(first, 0), last + 1)
+    if rows.size == 0:
+        return filled
+    z = np.arange(shape[2])
+    centre = np.rint(middle[:, 0]).astype(np.intp)
+    beside = [np.clip(centre + sign * steps[:, None], 0, shape[0] - 1) for sign in (1, -1)]
+    struck = [own[at[:, None, :], rows[None, :, None], z[None, None, :]] for at in beside]
+    both = struck[0].any(axis=0) & struck[1].any(axis=0)
+    both &= rows[:, None] >= middle[:, 1][None]
+    for at, bone in zip(beside, struck, strict=True):
+        open_yet = ~np.logical_or.accumulate(bone, axis=0) & both[None]
+        i, j, k = np.nonzero(open_yet)
+        filled[at[i, k], rows[j], k] = True
+    return filled
 
 
 def _filled(
