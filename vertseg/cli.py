@@ -15,7 +15,10 @@ _COMMANDS: Final = {
     "evaluate": ("vertseg.evaluation.command", "Figures with intervals on a labelled set."),
     "phantom": ("vertseg.phantom.command", "Render phantom scans."),
     "plan": ("vertseg.planning.command", "Plan the injection of one vertebra."),
-    "followup": ("vertseg.planning.followup_command", "Where injected cement went, beside the risk foreseen."),
+    "followup": (
+        "vertseg.planning.followup_command",
+        "Where injected cement went, beside the risk foreseen.",
+    ),
     "export": ("vertseg.export.command", "Write the networks for other runtimes."),
 }
 """Commands with a module of their own: it has `add_arguments` and `run`."""

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from vertseg.cli import parse_levels
@@ -14,13 +15,11 @@ from vertseg.inference.findings import Findings
 from vertseg.inference.folders.command import folder_scans, predict_folder, sharing
 from vertseg.inference.options import Plan, PredictOptions, Progress
 from vertseg.inference.pipeline import predict
-from vertseg.inference.leak_model import load_leak_model
 from vertseg.io import read_scan
-from vertseg.planning.plan import PlanOptions, VertebraPlan, plan_scan
+from vertseg.planning.plan import planned
 from vertseg.report.page_data import PageOptions
 from vertseg.report.table import SCREEN_COLUMNS, screen_rows
 from vertseg.report.writer import check_output, write_outputs
-from vertseg.volume import Volume
 
 _ENDINGS = (".nii.gz", ".nii", ".zip", ".dcm")
 
@@ -109,29 +108,18 @@ def _one(
     scan = read_scan(path, arguments.series, as_stored=True)
     reading = time.perf_counter() - start
     with _progress(path.name, arguments.quiet) as progress:
-        options = PredictOptions(levels=chosen[0], plan=chosen[1], progress=progress)
+        options = replace(_options(arguments, *chosen), progress=progress)
         findings = predict(scan, options=options, engine=engine)
         findings.seconds["read"] = reading
         progress("write", 0, 1)
-        write_outputs(findings, scan.volume, folder, *_planned(findings, scan.volume, arguments, chosen[1]))
+        page = None if arguments.report is False else PageOptions(arguments.language, arguments.show_patient)
+        plans = () if page is None else planned(findings, scan.volume, options)
+        write_outputs(findings, scan.volume, folder, plans, page)
         progress("write", 1, 1)
     for warning in findings.warnings:
         print(f"vertseg: warning: {warning}", file=sys.stderr)
     if not arguments.quiet:
         _show(findings, folder, time.perf_counter() - start)
-
-
-def _planned(
-    findings: Findings, scan: Volume, arguments: argparse.Namespace, plan: Plan
-) -> tuple[tuple[VertebraPlan, ...], PageOptions | None]:
-    """Plans and how their page is written; neither with --no-report."""
-    if arguments.report is False:
-        return (), None
-    start = time.perf_counter()
-    model = load_leak_model(arguments.checkpoint_dir)
-    plans = plan_scan(findings, scan, PlanOptions(plan), model)
-    findings.seconds["plan"] = time.perf_counter() - start
-    return plans, PageOptions(arguments.language, arguments.show_patient)
 
 
 @contextmanager

@@ -15,7 +15,14 @@ from vertseg.inference.leak_model import load_leak_model
 from vertseg.inference.options import Plan, PredictOptions
 from vertseg.inference.pipeline import predict
 from vertseg.io import read_scan
-from vertseg.labels import APPROACHES, COLUMN_ORDER, VERTEBRA_LEVELS, VISCOSITIES, column_position, level_number
+from vertseg.labels import (
+    APPROACHES,
+    COLUMN_ORDER,
+    VERTEBRA_LEVELS,
+    VISCOSITIES,
+    column_position,
+    level_number,
+)
 from vertseg.planning.indications import INDICATIONS
 from vertseg.planning.mechanistic import SEEDS
 from vertseg.planning.plan import PlanOptions, VertebraPlan, plan_scan
@@ -67,7 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     findings = predict(scan, options=asked, engine=engine)
     if level not in {v.level for v in findings.vertebrae}:
         seen = ", ".join(v.name for v in findings.vertebrae) or "no vertebra next to it"
-        raise InputError(f"{arguments.level} was not found in '{arguments.scan}'; of it and its neighbours it shows {seen}.")
+        raise InputError(
+            f"{arguments.level} was not found in '{arguments.scan}'; of it and its neighbours it shows {seen}."
+        )
     planning = time.perf_counter()
     plans = plan_scan(findings, scan.volume, options, load_leak_model(arguments.checkpoint_dir), engine)
     findings.seconds["plan"] = time.perf_counter() - planning
@@ -121,7 +130,9 @@ def sentences(plan: VertebraPlan) -> list[str]:
     m, said = plan.measures, []
     if m.collapse.genant_grade is not None:
         loss = m.collapse.loss_percent
-        said.append(f"{m.name}: Genant grade {m.collapse.genant_grade}, height loss {0.0 if loss is None else loss:.0f} %")
+        said.append(
+            f"{m.name}: Genant grade {m.collapse.genant_grade}, height loss {0.0 if loss is None else loss:.0f} %"
+        )
     risk = plan.leaks.risk
     if risk is not None:
         any_risk = risk.risks["any"]

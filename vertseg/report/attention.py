@@ -17,6 +17,7 @@ RED_LOSS_PERCENT: Final = 40.0
 AMBER_LOSS_PERCENT: Final = 25.0
 RED_NARROWING_PERCENT: Final = 20.0
 AMBER_NARROWING_PERCENT: Final = 10.0
+CANAL_CEMENT_ML: Final = 0.05
 LEAST_CONFIDENCE: Final = 0.5
 
 
@@ -66,6 +67,7 @@ def _reasons(v: Mapping[str, Any]) -> Iterator[Reason]:
     corridors = planning.get("corridors")
     if corridors and not any(c["feasible"] for c in corridors):
         yield Reason("red", "no_corridor")
+    yield from _spread(planning.get("spread"))
     if v["cut_by_field"]:
         yield Reason("amber", "cut_by_field")
     if v["confidence"] < LEAST_CONFIDENCE:
@@ -102,9 +104,16 @@ def _leak(v: Mapping[str, Any], planning: Mapping[str, Any]) -> Iterator[Reason]
     yield from _graded("leak", value, RED_LEAK, AMBER_LEAK)
 
 
+def _spread(spread: Mapping[str, Any] | None) -> Iterator[Reason]:
+    if spread is None:
+        return
+    if spread["leak"].get("any"):
+        yield Reason("amber", "cement_outside", spread["leaked_ml"])
+    if spread["compartment_ml"].get("canal", 0.0) >= CANAL_CEMENT_ML:
+        yield Reason("red", "canal_cement", spread["compartment_ml"]["canal"])
+
+
 def _graded(code: str, value: float | None, red: float, amber: float) -> Iterator[Reason]:
     if value is None or value < amber:
         return
     yield Reason("red" if value >= red else "amber", code, float(value))
-
-

@@ -30,7 +30,9 @@ def write_page(
     """
     layers = scene_layers(findings, scan)
     planned = {plan.level: plan for plan in plans}
-    pictures = {v.name: vertebra_pictures(findings, scan, v, planned.get(v.level)) for v in findings.vertebrae}
+    pictures = {
+        v.name: vertebra_pictures(findings, scan, v, planned.get(v.level)) for v in findings.vertebrae
+    }
     preview = folder / "preview.png"
     shown = Pictures(preview.read_bytes() if preview.exists() else None, pictures)
     data = page_data(findings, report(findings, plans), shown, layers, options)

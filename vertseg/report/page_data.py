@@ -42,7 +42,11 @@ class Pictures:
 
 
 def page_data(
-    findings: Findings, content: Mapping[str, Any], pictures: Pictures, layers: Sequence[Layer], options: PageOptions
+    findings: Findings,
+    content: Mapping[str, Any],
+    pictures: Pictures,
+    layers: Sequence[Layer],
+    options: PageOptions,
 ) -> dict[str, Any]:
     """The page's JSON.
 

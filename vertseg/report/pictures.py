@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.inference.findings import Findings, VertebraFindings
+from vertseg.planes import PIXEL_MM, Plane, upright_axial
 from vertseg.planning.corridor_picture import draw_corridors
 from vertseg.planning.plan import VertebraPlan
 from vertseg.report.wall_picture import draw_wall
-from vertseg.planes import PIXEL_MM, Plane, upright_axial
 from vertseg.volume import Volume
 
 _WINDOW_HU: Final = (-250.0, 750.0)
@@ -26,10 +26,7 @@ def vertebra_pictures(
     if plan is not None and plan.measures.wall_map is not None:
         drawn["wall"] = draw_wall(plan.measures.wall_map)
     if plan is not None and any(corridor.entry_bone_mm for corridor in plan.corridors):
-        try:
-            drawn["corridors"] = draw_corridors(plan.upright, plan.corridors)
-        except NotImplementedError:
-            pass
+        drawn["corridors"] = draw_corridors(plan.upright, plan.corridors)
     return drawn
 
 

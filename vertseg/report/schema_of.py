@@ -45,9 +45,7 @@ def schema_of(kind: Any, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _either(arguments: tuple[Any, ...], found: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "anyOf": [{"type": "null"} if a is type(None) else schema_of(a, found) for a in arguments]
-    }
+    return {"anyOf": [{"type": "null"} if a is type(None) else schema_of(a, found) for a in arguments]}
 
 
 def _array(arguments: tuple[Any, ...], found: dict[str, Any]) -> dict[str, Any]:
@@ -83,9 +81,7 @@ def _is_bulk(hint: Any) -> bool:
 def _holds_array(kind: Any) -> bool:
     if kind is bytes or kind is np.ndarray or get_origin(kind) is np.ndarray:
         return True
-    return is_dataclass(kind) and any(
-        get_origin(h) is np.ndarray for h in get_type_hints(kind).values()
-    )
+    return is_dataclass(kind) and any(get_origin(h) is np.ndarray for h in get_type_hints(kind).values())
 
 
 def _described(kind: type) -> dict[str, str]:

@@ -26,13 +26,21 @@ def draw_wall(wall: WallMap) -> bytes:
     extent = (right[0] - half, right[-1] + half, up[0] - half, up[-1] + half)
     shown = np.where(wall.outline, wall.thickness_mm, np.nan)
     picture = ax.imshow(
-        shown.T, origin="lower", extent=extent, cmap="viridis", vmin=0, vmax=_THICKEST_MM, interpolation="nearest"
+        shown.T,
+        origin="lower",
+        extent=extent,
+        cmap="viridis",
+        vmin=0,
+        vmax=_THICKEST_MM,
+        interpolation="nearest",
     )
     for mask, colour, line in (
         (wall.foramen, "white", "--"), (wall.thin, "orange", "-"), (wall.defect, "red", "-"),
     ):  # fmt: skip
         if mask.any():
-            ax.contour(right, up, mask.T.astype(float), levels=[0.5], colors=colour, linestyles=line, linewidths=1.6)
+            ax.contour(
+                right, up, mask.T.astype(float), levels=[0.5], colors=colour, linestyles=line, linewidths=1.6
+            )
     ax.set_xlabel("L  \u2190  mm  \u2192  R")
     ax.set_ylabel("mm")
     figure.colorbar(picture, ax=ax, label="cortex, mm", shrink=0.85)

@@ -17,7 +17,7 @@ from vertseg.inference.engines.threads import cpu_threads
 from vertseg.inference.findings import Findings
 from vertseg.io import write_nifti
 from vertseg.io.atomic import output_error
-from vertseg.report.document import PAGE, write_page
+from vertseg.report.document import write_page
 from vertseg.report.page_data import PageOptions
 from vertseg.report.preview import draw_preview
 from vertseg.report.summary import report_text

@@ -16,6 +16,7 @@ from vertseg.inference.folders.screen import Screen, show_end
 from vertseg.inference.folders.summary import write_summary
 from vertseg.inference.folders.workers import run_in_processes
 from vertseg.inference.options import PredictOptions
+from vertseg.report.page_data import PageOptions
 
 _SHARD: Final = re.compile(r"(\d+)/(\d+)")
 
@@ -101,7 +102,8 @@ def predict_folder(
     """
     start = time.monotonic()
     shares = sharing(arguments)
-    job = Job(arguments.output, options, result_key(options))
+    page = PageOptions(arguments.language, arguments.show_patient) if arguments.report else None
+    job = Job(arguments.output, options, result_key(options, page), page)
     mine = found.part(shares.part, shares.parts)
     todo = [scan for scan in mine.scans if not job.is_finished(scan)]
     outcomes = [Outcome(bad.name, "bad", sentence=bad.sentence) for bad in mine.bad]

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from vertseg.inference.options import PredictOptions
 from vertseg.io.atomic import output_error, write_text
 from vertseg.io.nifti import file_sha256
 from vertseg.nets.meta import TASKS, load_meta, weights_path
+from vertseg.report.page_data import PageOptions
 
 RECORD: Final = "finished.json"
 _FORMAT: Final = 1
@@ -25,7 +26,7 @@ Key = Mapping[str, Any]
 """All that decides over a result beside the scan, as JSON gives it back."""
 
 
-def result_key(options: PredictOptions) -> Key:
+def result_key(options: PredictOptions, page: PageOptions | None = None) -> Key:
     """Version, checkpoints and the options that change a result; a difference in any of them means another result.
 
     Of each checkpoint the hash of the weights, and of the JSON beside them, which holds more than the weights (spacing,
@@ -46,6 +47,7 @@ def result_key(options: PredictOptions) -> Key:
             "finding_thresholds": list(options.finding_thresholds),
             "engine": options.engine,
         },
+        "page": None if page is None else asdict(page),
     }
     plain: dict[str, Any] = json.loads(json.dumps(key))
     return plain

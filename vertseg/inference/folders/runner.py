@@ -16,6 +16,8 @@ from vertseg.inference.folders.manifest import Finished, Key, finished, forget, 
 from vertseg.inference.options import PredictOptions
 from vertseg.inference.pipeline import predict
 from vertseg.io import Scan, read_scan
+from vertseg.planning.plan import planned
+from vertseg.report.page_data import PageOptions
 from vertseg.report.writer import check_output, write_outputs
 
 _ENDING: tuple[type[Exception], ...] = (CheckpointError, ConfigError, DeviceError, OutputError)
@@ -30,11 +32,13 @@ class Job:
         output: folder in which each scan has its own, by its name.
         options: of the prediction.
         key: see `manifest.result_key`.
+        page: how each scan's `report.html` is written; None leaves plans and page out.
     """
 
     output: Path
     options: PredictOptions
     key: Key
+    page: PageOptions | None = None
 
     def folder(self, scan: FoundScan) -> Path:
         """Folder of a scan's results."""
@@ -146,7 +150,8 @@ def _outcome(read: _Read, engine: Engine, job: Job) -> Outcome:
         return Outcome(name, "bad", time.perf_counter() - start, sentence=_sentence(error, read.found))
     findings.seconds["read"] = read.seconds
     forget(job.folder(read.found))
-    folder = write_outputs(findings, read.scan.volume, job.folder(read.found))
+    plans = () if job.page is None else planned(findings, read.scan.volume, job.options)
+    folder = write_outputs(findings, read.scan.volume, job.folder(read.found), plans, job.page)
     record_finished(folder, read.found, new, job.key)
     seconds = time.perf_counter() - start
     return Outcome(name, "done", seconds, len(findings.vertebrae), warnings=tuple(findings.warnings))

@@ -1,7 +1,7 @@
 // Puts the page together, and again when the language or the chosen vertebra changes.
 const PANELS = [
   ["collapse", collapsePanel], ["lesion", lesionPanel], ["wall", wallPanel], ["canal", canalPanel], ["density", densityPanel],
-  ["sins", sinsPanel], ["leaks", leaksPanel], ["cement", cementPanel], ["corridors", corridorsPanel], ["spread", spreadPanel],
+  ["sins", sinsPanel], ["leaks", leaksPanel], ["cement", cementPanel], ["corridors", corridorsPanel], ["spread", spreadPanel], ["cannulas", cannulasPanel],
   ["size", sizePanel],
 ];
 
@@ -44,7 +44,7 @@ function languages() {
 
 function choose(level) {
   state.level = level;
-  for (const report of document.querySelectorAll("article.vertebra")) report.hidden = report.id !== `report-${level}`;
+  for (const report of document.querySelectorAll("article")) report.hidden = report.id !== `report-${level}`;
   for (const button of document.querySelectorAll("#levels button")) {
     if (button.dataset.level === level) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");

@@ -10,7 +10,7 @@ function collapsePanel(v) {
   }
   const heading = [t("collapse.heights"), t("place.anterior"), t("place.middle"), t("place.posterior")];
   const a = v.planning?.alignment;
-  return panel("collapse", table(t("collapse.heights"), heading, rows), facts([
+  return panel("collapse", v.cut_by_field ? note(t("collapse.cut"), "warning") : null, table(t("collapse.heights"), heading, rows), facts([
     c && c.genant_grade !== null && [t("collapse.genant"), `${c.genant_grade} (${named("collapse_shape", c.shape ?? "none")})`],
     c?.vertebra_plana && [t("collapse.plana"), t("yes")],
     c && c.reference_mm !== null && [t("collapse.reference"), `${withUnit(c.reference_mm, "mm")}, ${t("collapse.reference_loss", { loss: number(c.loss_reference_percent, 0) })}`],
