@@ -41,7 +41,7 @@ class PlanOptions:
         ConfigError: the indication is not known.
     """
 
-    injection: Plan = Plan()
+    injection: Plan = field(default_factory=Plan)
     indication: str | None = None
     pain: Mapping[int, Pain] = field(default_factory=dict)
     levels: tuple[int, ...] | None = None
