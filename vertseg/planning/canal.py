@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.interpolate import CubicHermiteSpline
 
 from vertseg.planning.alignment import Stance
 from vertseg.planning.posterior_wall import PosteriorWall
@@ -26,7 +25,7 @@ _MIN_PLACES: Final = 60
 _FIT_ROUNDS: Final = 4
 _MIDLINE_MM: Final = 3.0
 _SMOOTH_SLICES: Final = 3
-_SMOOTH_MM: Final = 1.0
+_FARTHEST_PERCENTILE: Final = 95
 
 
 @dataclass(frozen=True)
@@ -134,8 +133,8 @@ def with_retropulsion(
 ) -> CanalNarrowing:
     """The same with what of the body lies behind the line of the neighbours' walls.
 
-    The line is a cubic from the lower neighbour's wall to the upper one's that leaves each in its own direction, so
-    that it bends as the column does; from side to side it is as hollow as their walls are.
+    The line is the cubic through the corners of both neighbours' walls, so that it bends as the column does; from side
+    to side it is as hollow as their walls are.
 
     Args:
         narrowing: of the canal.
@@ -157,7 +156,9 @@ def with_retropulsion(
     smooth = ndimage.median_filter(np.where(known, behind, 0.0), 3)
     excess = np.where(known, np.maximum(smooth, 0.0), 0.0)
     return replace(
-        narrowing, retropulsion_mm=float(excess.max()), retropulsion_ml=float(excess.sum()) * step**2 / 1000
+        narrowing,
+        retropulsion_mm=float(np.percentile(excess[known], _FARTHEST_PERCENTILE)),
+        retropulsion_ml=float(excess.sum()) * step**2 / 1000,
     )
 
 
@@ -194,6 +195,9 @@ def _carried_on(laminae: Array, wall: PosteriorWall) -> Array | None:
     if np.count_nonzero(known) < _MIN_PLACES:
         return None
     x, z = np.meshgrid((wall.right_mm - wall.middle_mm) / 10, wall.up_mm / 10, indexing="ij")
+    seen = z[known]
+    # A lamina's slope does not go on where there is no lamina.
+    z = np.clip(z, np.percentile(seen, 5), np.percentile(seen, 95))
     terms = np.stack([np.ones_like(x), x, z, x * x], axis=-1)
     rows, values = terms[known], laminae[known]
     kept = np.ones(len(values), bool)
@@ -232,10 +236,9 @@ def _line_mm(vertebra: UprightVertebra, wall: PosteriorWall, above: Stance, belo
         return None
     points = (np.array(corners) - vertebra.centre_mm) @ vertebra.axes
     heights, places = points[:, 2], points[:, 1]
-    if not (np.diff(heights) > 0).all():
+    if not (np.diff(heights) > 2.0).all():
         return None
-    slopes = [(places[i + 1] - places[i]) / (heights[i + 1] - heights[i]) for i in (0, 2)]
-    line = CubicHermiteSpline(heights[1:3], places[1:3], slopes)
+    line = np.polynomial.Polynomial.fit(heights, places, 3)
     return np.asarray(line(np.clip(wall.up_mm, heights[1], heights[2])))
 
 

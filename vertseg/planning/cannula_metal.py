@@ -27,6 +27,8 @@ _MOST_CANNULAS: Final = 8
 _AIR_HU: Final = -300.0
 _STEP_MM: Final = 0.25
 _BEYOND_MM: Final = 25.0
+_INWARD_MM: Final = 22.0
+_SATURATED_HU, _SATURATED_SHARE = 3000.0, 0.9
 
 
 @dataclass(frozen=True)
@@ -171,12 +173,19 @@ def _profile(scan: Volume, points_mm: NDArray[np.float64]) -> NDArray[np.float32
 def _end(
     scan: Volume, middle: NDArray[np.float64], axis: NDArray[np.float64], at: float, sign: float
 ) -> float:
-    """Where the brightness on the axis falls to half of what it is further in."""
-    t = at + sign * np.arange(-12.0, 10.0, _STEP_MM)
+    """Where the metal ends on the axis: at half its brightness, a little below it where the scanner cut that off.
+
+    Cement beyond the tip is nearly as bright as cut-off steel; only a fall that lasts 2 mm counts, for streaks dip.
+    """
+    t = at + sign * np.arange(-_INWARD_MM, 10.0, _STEP_MM)
     hu = _profile(scan, middle + t[:, None] * axis)
-    core = float(np.median(hu[: int(8.0 / _STEP_MM)]))
-    below = np.flatnonzero(hu[int(6.0 / _STEP_MM) :] < 0.5 * core)
-    return float(t[below[0] + int(6.0 / _STEP_MM)]) if below.size else float(t[-1])
+    first = int(8.0 / _STEP_MM)
+    core = float(np.median(hu[:first]))
+    share = _SATURATED_SHARE if core >= _SATURATED_HU else 0.5
+    run = int(2.0 / _STEP_MM)
+    low = np.convolve(hu < share * core, np.ones(run, np.int64), "valid") == run
+    ends = np.flatnonzero(low[first:])
+    return float(t[ends[0] + first]) if ends.size else float(t[-1])
 
 
 def _diameter(

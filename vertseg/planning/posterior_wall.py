@@ -10,7 +10,7 @@ from scipy import ndimage
 from vertseg.planning.body_surfaces import BodySurfaces
 from vertseg.planning.upright import UprightVertebra
 
-_BEHIND_WALL_MM: Final = 6.0
+_BEHIND_WALL_MM: Final = 4.0
 _MIN_CANAL_MM: Final = 8.0
 _MAX_CANAL_MM: Final = 40.0
 _DIP_MM: Final = 1.5
@@ -116,17 +116,12 @@ def _pedicle_borders(
 ) -> tuple[float, float] | None:
     """Right place of the canal's middle and half its width (mm), from the pedicles; None where they are not seen."""
     right, anterior = places
-    wall = (
-        np.nanmedian(np.where(np.abs(right)[:, None] < 6.0, seen, np.nan), axis=0)
-        if np.isfinite(seen).any()
-        else None
-    )
-    if wall is None:
-        return None
+    near = np.abs(right) < 6.0
+    wall = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan for c in seen[near].T])
     sides = []
     for z in np.flatnonzero(np.isfinite(wall)):
         slab = (anterior < wall[z] - 0.5) & (anterior > wall[z] - _BEHIND_WALL_MM)
-        bone = vertebra.posterior[:, slab, z].sum(axis=1) >= 2
+        bone = vertebra.posterior[:, slab, z].sum(axis=1) >= 1
         rights, lefts = right[bone & (right > 0)], right[bone & (right < 0)]
         if rights.size and lefts.size and _MIN_CANAL_MM <= rights.min() - lefts.max() <= _MAX_CANAL_MM:
             sides.append((lefts.max(), rights.min()))

@@ -34,14 +34,16 @@ wide enough for openings of up to 9 mm at mid-height."""
 FORAMEN_LARGEST_MM2: Final = 60.0
 """A defect larger than this is no foramen, wherever it lies. Assumed: an opening of 9 by 8 mm."""
 
-THIN_SHARE: Final = 0.4
-"""A cell is weak where its cortex stands out of marrow less than this share of what the wall's usually does. Assumed."""
+WEAK_SHARE: Final = 0.5
+"""A cell is weak where its highest attenuation is below this point of the way from the canal's to the wall's usual one:
+half way, where an edge is put. A wall that is thin but stands stays above, for marrow follows it; a hole does not."""
 
 _REACH_MM: Final = (-3.5, 7.0)
 _CORTEX_MM: Final = (-2.0, 3.0)
 _MARROW_MM: Final = (4.5, 7.0)
 _STEP_MM: Final = 0.5
 _DEFECT_REACH_MM: Final = 4.0
+_WEAK_SIGMA_MM: Final = 0.7
 _SMALLEST_MM2: Final = 3.0
 _SMALLEST_THIN_MM2: Final = 8.0
 _COMPACT_HU: Final = (700.0, 1600.0)
@@ -244,21 +246,22 @@ def _extended(wall_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     """The surface with its nearest known place where it is not known."""
     unknown = ~np.isfinite(wall_mm)
     index = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
-    return np.asarray(wall_mm[tuple(index)])
+    return np.asarray(wall_mm[tuple(index)], dtype=np.float64)
 
 
 def _map(vertebra: UprightVertebra, cells: _Cells, wall: PosteriorWall) -> WallMap:
     offsets = np.arange(*_REACH_MM, _STEP_MM)
     hu = np.minimum(_profiles(vertebra.hu, vertebra, cells, offsets, 1), _NEVER_CORTEX_HU)
     peak = hu[..., (offsets >= _CORTEX_MM[0]) & (offsets <= _CORTEX_MM[1])].max(axis=-1)
-    marrow = np.median(hu[..., offsets >= _MARROW_MM[0]], axis=-1)
+    canal = float(np.median(hu[..., 0][cells.outline]))
     defect = _defect_cells(vertebra, cells)
     foramen = _foramen_zone(cells, wall)
     sound = cells.outline & ~defect & ~foramen
     if not sound.any():
         sound = cells.outline
-    cortex, inside = float(np.median(peak[sound])), float(np.median(marrow[sound]))
-    weak = peak < inside + THIN_SHARE * (cortex - inside)
+    cortex = float(np.median(peak[sound]))
+    # Noise of single cells would be taken for holes.
+    weak = ndimage.gaussian_filter(peak, _WEAK_SIGMA_MM / CELL_MM) < canal + WEAK_SHARE * (cortex - canal)
     thin = _without_small(cells.outline & ~defect & weak, cells.area_mm2, _SMALLEST_THIN_MM2)
     thickness = _thickness(hu, offsets, _compact_hu(vertebra))
 
