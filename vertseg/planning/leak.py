@@ -1,23 +1,19 @@
 """All that is said about the leaks of one vertebra, in one value."""
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from vertseg.inference.engines import Engine
-from vertseg.inference.findings import Findings
+from vertseg.inference.findings import Findings, VertebraFindings
 from vertseg.inference.leak_model import LeakModel
 from vertseg.inference.options import Plan
 from vertseg.planning.disagreement import Disagreement, disagreements
 from vertseg.planning.drivers import Drivers, leak_drivers
 from vertseg.planning.indications import IndicationNote, indication_note
-from vertseg.planning.mechanistic import SEEDS, SPACING_MM, Mechanistic, mechanistic
-from vertseg.planning.risk import LeakRisk
+from vertseg.planning.mechanistic import SEEDS, SPACING_MM, Mechanistic, MechanisticRun, mechanistic
+from vertseg.planning.risk import LeakRisk, leak_risk_of
 from vertseg.planning.upright import UprightVertebra
 from vertseg.planning.whatif import WhatIf, what_if
 from vertseg.volume import Volume
-
-USUAL_PLAN: Final = Plan(4.0, "medium", "unipedicular")
-"""What a simulated injection takes where the plan is silent."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,17 @@ def vertebra_leaks(
         risk=risk,
         what_if=curves,
         mechanistic=simulated,
-        disagreements=() if risk is None or run is None else disagreements(risk, run),
+        disagreements=_compared(vertebra, run, source.model),
         drivers=drivers,
         indication=None if options.indication is None else indication_note(options.indication),
     )
+
+
+def _compared(
+    vertebra: VertebraFindings, run: MechanisticRun | None, model: LeakModel
+) -> tuple[Disagreement, ...]:
+    """Where head and simulation differ under the plan that was simulated, in which nothing is open."""
+    if run is None:
+        return ()
+    risk = leak_risk_of(vertebra, Plan(run.volume_ml, run.viscosity, run.approach), model)
+    return () if risk is None else disagreements(risk, run)
