@@ -29,6 +29,9 @@ _DENSER: Final = 1.6
 _TREATED_ML: Final = 0.15
 """Cement in a vertebra from which on it is taken as injected; less, joined to another's cement, leaked there."""
 
+_JOINED_ML: Final = 0.04
+"""The same where the vertebra holds that much more elsewhere: two injected neighbours leaked into one disc."""
+
 _NEAR_MM: Final = 3.0
 _RING_MM: Final = (3.0, 6.0)
 _EVEN: Final = 0.5
@@ -160,7 +163,7 @@ def _owners(spine: TreatedSpine, solid: NDArray[np.bool_], levels: list[int]) ->
             continue
         mine = pieces[box] == k
         inside = {n: np.count_nonzero(mine & (spine.level[box] == n)) * spine.voxel_ml for n in levels}
-        full = [n for n in levels if inside[n] >= _TREATED_ML]
+        full = [n for n in levels if inside[n] >= (_JOINED_ML if amount[n] >= _TREATED_ML else _TREATED_ML)]
         held = full or [n for n in levels if inside[n] > 0 and inside[n] == max(inside.values())][:1]
         if len(held) == 1:
             owner[box][mine] = held[0]
