@@ -11,7 +11,7 @@ from vertseg.labels import FINDINGS, LEAK_OUTCOMES, Tissue, level_number
 from vertseg.planning.measures import measure
 from vertseg.volume import Grid, Volume
 
-SOFT, MARROW, ARCH, CEMENT = 40.0, 160.0, 450.0, 2000.0
+AIR, SOFT, MARROW, ARCH, CEMENT = -1000.0, 40.0, 160.0, 450.0, 2000.0
 APART_MM = 35.0
 HALF = np.array([22.0, 16.0, 13.0])
 WALL, LAMINA, CANAL = -16.0, -33.0, 10.0
@@ -123,6 +123,8 @@ def draw(
     def volume(values: NDArray[np.generic]) -> Volume:
         return Volume(np.ascontiguousarray(values), grid.affine)
 
+    image = pooled(hu)
+    image[:, -3:] = AIR
     mask = pooled(cement.astype(np.float32)) >= 0.5
     masks = {name: volume(np.zeros(size, np.uint8)) for name in FINDINGS}
     masks["cement"] = volume(mask.astype(np.uint8))
@@ -132,7 +134,7 @@ def draw(
     findings = Findings(volume(labels), volume(parts), masks, vertebrae, {}, provenance)
     voxel_ml = FINE_MM**3 / 1000.0
     return Drawn(
-        volume(pooled(hu)), findings, float(cement.sum()) * voxel_ml,
+        volume(image), findings, float(cement.sum()) * voxel_ml,
         tuple(float((e & (level == 0)).sum()) * voxel_ml for e in each),
     )  # fmt: skip
 
