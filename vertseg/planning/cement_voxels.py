@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vertseg.planning.treated_spine import TreatedSpine
+from vertseg.planning.treated_spine import SPACING_MM, TreatedSpine
 
 LEAST_PLATEAU_HU: Final = 700.0
 """What is less dense inside is not taken for cement: cortical bone reaches 700 to 1,500 HU in thin layers, acrylic
@@ -29,8 +29,18 @@ _DENSER: Final = 1.6
 _TREATED_ML: Final = 0.15
 """Cement in a vertebra from which on it is taken as injected; less, joined to another's cement, leaked there."""
 
+_JOINED_ML: Final = 0.04
+"""The same where the vertebra holds that much more elsewhere: two injected neighbours leaked into one disc."""
+
 _NEAR_MM: Final = 3.0
 _RING_MM: Final = (3.0, 6.0)
+BRIGHT_HU: Final = 1000.0
+"""From here on what the network left unmarked may be cement too, next to an injected vertebra: cortex and
+calcified vessels are rarely that dense once a scanner has blurred them."""
+
+_PEAK_SHARE: Final = 0.6
+_PEAK_VOXELS: Final = 4
+_REACH_MM: Final = 15.0
 _EVEN: Final = 0.5
 _THIN: Final = 0.3
 _LEAST_CORE: Final = 20
@@ -71,7 +81,7 @@ def cement_voxels(spine: TreatedSpine) -> CementVoxels:
     plateau, ground = _references(spine, plateaus, apart)
     share = np.clip((spine.hu - ground) / (plateau - ground), 0.0, 1.0)
     share[metal] = 0.0
-    solid = _solid(spine, share, apart)
+    solid = _solid(spine, share, apart, list(plateaus))
     owner = _owners(spine, solid, list(plateaus))
     solid &= owner > 0
     inside = ndimage.binary_erosion(solid)
@@ -131,19 +141,30 @@ def _references(
     return table[whose], ground
 
 
-def _solid(spine: TreatedSpine, share: NDArray[np.float32], apart: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Voxels of cement: dense and joined to what the network marks; in bone not far from it.
+def _solid(
+    spine: TreatedSpine, share: NDArray[np.float32], apart: NDArray[np.float64], levels: list[int]
+) -> NDArray[np.bool_]:
+    """Voxels of cement: dense and joined to what the network marks, or so bright that it can be nothing else.
 
-    In bone, a dense cortex or a sclerotic rim must not be taken along; beside the bones hardly anything else is as
-    dense, so cement is followed there.
+    In bone, a dense cortex or a sclerotic rim must not be taken along, so there cement is followed near the marks only,
+    unless it is bright; beside the bones hardly anything else is as dense.
     """
-    near = apart <= _NEAR_MM
+    outside, injected = spine.level == 0, np.isin(spine.level, levels)
     dense = share >= _EVEN
-    thin = (share >= _THIN) & spine.marked & (spine.level == 0)
-    allowed = (dense & (near | (spine.level == 0))) | thin
+    bright = dense & (spine.hu >= BRIGHT_HU) & injected
+    thin = (share >= _THIN) & spine.marked & outside
+    allowed = (dense & ((apart <= _NEAR_MM) | outside)) | bright | thin
     pieces = cc3d.connected_components(allowed, connectivity=26)
-    marked = np.unique(pieces[spine.marked & allowed])
-    return np.asarray(np.isin(pieces, marked[marked > 0]))
+    count = int(pieces.max()) + 1
+    marked = np.bincount(pieces[spine.marked & allowed], minlength=count) > 0
+    peak = allowed & (share >= _PEAK_SHARE) & (spine.hu >= BRIGHT_HU)
+    peaks = np.bincount(pieces[peak], minlength=count)
+    away = ndimage.distance_transform_edt(~(injected & spine.body))
+    near = np.bincount(pieces[allowed & (away * SPACING_MM <= _REACH_MM)], minlength=count)
+    size = np.maximum(np.bincount(pieces.ravel(), minlength=count), 1)
+    taken = marked | ((peaks >= _PEAK_VOXELS) & (near / size > 0.5))
+    taken[0] = False
+    return np.asarray(taken[pieces])
 
 
 def _owners(spine: TreatedSpine, solid: NDArray[np.bool_], levels: list[int]) -> NDArray[np.uint8]:
@@ -160,7 +181,7 @@ def _owners(spine: TreatedSpine, solid: NDArray[np.bool_], levels: list[int]) ->
             continue
         mine = pieces[box] == k
         inside = {n: np.count_nonzero(mine & (spine.level[box] == n)) * spine.voxel_ml for n in levels}
-        full = [n for n in levels if inside[n] >= _TREATED_ML]
+        full = [n for n in levels if inside[n] >= (_JOINED_ML if amount[n] >= _TREATED_ML else _TREATED_ML)]
         held = full or [n for n in levels if inside[n] > 0 and inside[n] == max(inside.values())][:1]
         if len(held) == 1:
             owner[box][mine] = held[0]

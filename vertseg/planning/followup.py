@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vertseg.errors import InputError
 from vertseg.inference.findings import VertebraFindings
 from vertseg.labels import level_name
-from vertseg.planning.cement_spread import CementSpread, spread_of
+from vertseg.planning.cement_spread import CementSpread, cement_spread, spread_of
 from vertseg.planning.followup_scans import ExaminedScan
 from vertseg.planning.registration import Registration, check_levels, register
 from vertseg.planning.treated_spine import treated_spine
@@ -99,19 +99,25 @@ def follow_up(
             )
         treated = [n for n in treated if n in levels]
     matched = {} if pre is None else _registered(pre, post, treated)
-    if spine is not None and pre is not None:
-        lesions = {n: r.moved(_lesion(pre, n)) for n, r in matched.items() if r.good}
-        spreads, places = spread_of(spine, {n: v for n, v in lesions.items() if v.array.any()})
-    vertebrae = tuple(_treated(spreads[n], pre, matched.get(n)) for n in treated)
+    held = {} if pre is None or not treated else cement_spread(pre.findings, pre.scan.volume)
+    lesions = {} if pre is None else {n: r.moved(_lesion(pre, n)) for n, r in matched.items() if r.good}
+    lesions = {n: lesion for n, lesion in lesions.items() if lesion.array.any()}
+    if spine is not None and lesions:
+        spreads, places = spread_of(spine, lesions)
+    vertebrae = tuple(
+        _treated(spreads[n], pre, matched.get(n), held[n].cement_ml if n in held else 0.0) for n in treated
+    )
     shown = None if spine is None or places is None else Volume(places, spine.grid.affine)
     missing = () if vertebrae else (f"No cement was found in '{post.scan.path.name}'.",)
     return FollowUp(vertebrae, post, pre, shown, (*missing, *post.findings.warnings))
 
 
-def _treated(cement: CementSpread, pre: ExaminedScan | None, matched: Registration | None) -> TreatedVertebra:
-    before = (
-        None if pre is None else next((v for v in pre.findings.vertebrae if v.level == cement.level), None)
-    )
+def _treated(
+    cement: CementSpread, pre: ExaminedScan | None, matched: Registration | None, held_ml: float
+) -> TreatedVertebra:
+    before = None
+    if pre is not None:
+        before = next((v for v in pre.findings.vertebrae if v.level == cement.level), None)
     name, warnings = level_name(cement.level), list(cement.warnings)
     if pre is not None and before is None:
         warnings.append(f"The scan before the injection does not show {name}.")
@@ -120,34 +126,34 @@ def _treated(cement: CementSpread, pre: ExaminedScan | None, matched: Registrati
             f"{name} of the two scans could not be laid upon each other well (correlation {matched.correlation:.2f}, "
             f"overlap {matched.dice:.2f}); look at the pictures before the two are compared."
         )
-    held = 0.0 if before is None else before.measures.cement_ml
-    if held >= LEAST_INJECTED_ML:
-        warnings.append(f"{name} held cement before ({held:.1f} ml), so it is not counted as an outcome.")
-    return TreatedVertebra(cement, before, matched, held, tuple(warnings))
+    if held_ml >= LEAST_INJECTED_ML:
+        warnings.append(f"{name} held cement before ({held_ml:.1f} ml), so it is not counted as an outcome.")
+    return TreatedVertebra(cement, before, matched, held_ml, tuple(warnings))
 
 
 def _registered(pre: ExaminedScan, post: ExaminedScan, treated: list[int]) -> dict[int, Registration]:
     """Registrations of the treated vertebrae that both scans show, from PRE to POST, by level."""
-    place = {v.level: i for i, v in enumerate(pre.findings.vertebrae)}
-    shown = [n for n in treated if n in place]
     if not treated:
         return {}
-    first, second = _upright(pre, shown), _upright(post, None)
-    check_levels(_upright(pre, None) if not shown else _with_neighbours(pre, shown), second)
+    levels = [v.level for v in pre.findings.vertebrae]
+    shown = [n for n in treated if n in levels]
+    first = _upright(pre, _near(levels, shown, 1) or levels)
+    second = _upright(post, _near([v.level for v in post.findings.vertebrae], list(first), 1))
+    check_levels(first, second)
     return {n: register(first[n], second[n]) for n in shown}
 
 
-def _with_neighbours(scan: ExaminedScan, levels: list[int]) -> dict[int, UprightVertebra]:
-    order = [v.level for v in scan.findings.vertebrae]
-    near = {order[j] for n in levels for j in range(len(order)) if abs(j - order.index(n)) <= 1}
-    return _upright(scan, [n for n in order if n in near])
+def _near(order: list[int], levels: list[int], steps: int) -> list[int]:
+    """Those of `order` that are in `levels` or at most so many places from one."""
+    places = [order.index(n) for n in levels if n in order]
+    return [n for i, n in enumerate(order) if any(abs(i - place) <= steps for place in places)]
 
 
-def _upright(scan: ExaminedScan, levels: list[int] | None) -> dict[int, UprightVertebra]:
+def _upright(scan: ExaminedScan, levels: list[int]) -> dict[int, UprightVertebra]:
     return {
         v.level: upright_vertebra(scan.findings, scan.scan.volume, i)
         for i, v in enumerate(scan.findings.vertebrae)
-        if levels is None or v.level in levels
+        if v.level in levels
     }
 
 

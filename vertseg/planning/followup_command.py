@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -45,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--case", metavar="NAME", help="the scan before, as cases.csv of the labelled set names it"
     )
     parser.add_argument("--replace", action="store_true", help="write rows of the same vertebrae anew")
+    parser.add_argument(
+        "--series", metavar="UID", help="DICOM series of POST, where its folder holds several"
+    )
+    parser.add_argument("--series-before", metavar="UID", help="the same of PRE")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--engine", metavar="E", default="auto", help="as for vertseg predict")
     parser.add_argument("--checkpoint-dir", type=Path, metavar="DIR", help="folder with other weights")
@@ -75,12 +80,13 @@ def run(arguments: argparse.Namespace) -> int:
         threads=arguments.threads, plan=plan,
     )  # fmt: skip
     *before, after = arguments.scans
-    post = examined_scan(after, engine, options)
+    post = examined_scan(after, engine, replace(options, series=arguments.series))
     alone = follow_up(post, None, levels)
     ml = injected_ml(volumes, alone.vertebrae)
     found = alone
     if before:
-        pre = examined_scan(before[0], engine, replace(options, plan_of=_planned(plan, ml)))
+        planned = replace(options, series=arguments.series_before, plan_of=_planned(plan, ml))
+        pre = examined_scan(before[0], engine, planned)
         _differ(pre, post)
         found = follow_up(post, pre, levels)
     rows = _rows(arguments, found, ml)
@@ -163,7 +169,7 @@ def _check(arguments: argparse.Namespace, levels: tuple[int, ...] | None) -> Non
         import SimpleITK  # noqa: F401  (says that the extra is missing before minutes of work)
 
 
-def _planned(plan: Plan, ml: dict[int, float]):  # type: ignore[no-untyped-def]
+def _planned(plan: Plan, ml: dict[int, float]) -> Callable[[Vertebra], Plan]:
     def plan_of(vertebra: Vertebra) -> Plan:
         return replace(plan, volume_ml=ml.get(vertebra.level))
 
