@@ -76,7 +76,7 @@ def test_predict_writes_everything_and_shows_a_table(
 ) -> None:
     assert main(["predict", str(scan), "--output", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr().out
-    assert "L1" in shown and "L2" in shown and "preview.png" in shown
+    assert "L1" in shown and "L2" in shown and "report.html" in shown
     content = json.loads((tmp_path / "out" / "report.json").read_text())
     assert [v["level"] for v in content["vertebrae"]] == NAMES.split()
     assert content["input"]["path"] == str(scan)

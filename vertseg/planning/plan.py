@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from vertseg.errors import ConfigError
 from vertseg.inference.engines import Engine
+from vertseg.inference.engines.threads import cpu_threads
 from vertseg.inference.findings import Findings
 from vertseg.inference.leak_model import LeakModel, load_leak_model
 from vertseg.inference.options import Plan, PredictOptions
+from vertseg.labels import Approach
 from vertseg.planning.cannula_check import CannulaCheck, check_cannulas
 from vertseg.planning.cement_spread import CementSpread, cement_spread
 from vertseg.planning.cement_volume import CementVolume, cement_volume
@@ -118,13 +121,20 @@ def plan_scan(
     """
     options = options or PlanOptions()
     source = PlanSource(findings, scan, model or load_leak_model(), engine)
-    uprights = tuple(upright_vertebra(findings, scan, i) for i in range(len(findings.vertebrae)))
-    measured = measure_vertebrae(uprights, options.pain)
+    # Most of the work of these is outside Python's lock.
+    with ThreadPoolExecutor(cpu_threads(None)) as pool:
+        uprights = tuple(
+            pool.map(lambda i: upright_vertebra(findings, scan, i), range(len(findings.vertebrae)))
+        )
+        chosen = [u for u in uprights if options.levels is None or u.level in options.levels]
+        ways = list(pool.map(lambda upright: _ways(source, upright, options), chosen))
+    measured = {m.level: m for m in measure_vertebrae(uprights, options.pain)}
     spreads = cement_spread(findings, scan) if findings.cement.array.any() else {}
     plans = tuple(
-        plan_vertebra(source, upright, measures, options, spreads.get(upright.level))
-        for upright, measures in zip(uprights, measured, strict=True)
-        if options.levels is None or upright.level in options.levels
+        plan_vertebra(
+            source, upright, measured[upright.level], options, (spreads.get(upright.level), corridors)
+        )
+        for upright, corridors in zip(chosen, ways, strict=True)
     )
     return _with_cannulas(plans, scan)
 
@@ -151,7 +161,7 @@ def plan_vertebra(
     upright: UprightVertebra,
     measures: VertebraMeasures,
     options: PlanOptions,
-    spread: CementSpread | None = None,
+    known: tuple[CementSpread | None, tuple[Corridor, ...] | None] = (None, None),
 ) -> VertebraPlan:
     """Plan of one vertebra.
 
@@ -160,7 +170,7 @@ def plan_vertebra(
         upright: the vertebra in its own frame.
         measures: its measures, made beside its neighbours.
         options: what is planned for.
-        spread: its cement, where there is any.
+        known: its cement, where there is any; and its corridors, where they have been searched already.
     """
     vertebrae = source.findings.vertebrae
     index = next(i for i, v in enumerate(vertebrae) if v.level == upright.level)
@@ -174,14 +184,15 @@ def plan_vertebra(
         measures=measures,
         leaks=vertebra_leaks(leaks, upright, index, asked),
         cement=cement_volume(upright),
-        corridors=plan_corridors(
-            upright,
-            source.scan,
-            vertebrae[index].cut_by_field,
-            approach="bipedicular" if options.injection.approach == "bipedicular" else "unipedicular",
-        ),
-        spread=spread,
+        corridors=_ways(source, upright, options) if known[1] is None else known[1],
+        spread=known[0],
     )
+
+
+def _ways(source: PlanSource, upright: UprightVertebra, options: PlanOptions) -> tuple[Corridor, ...]:
+    cut = next(v.cut_by_field for v in source.findings.vertebrae if v.level == upright.level)
+    approach: Approach = "bipedicular" if options.injection.approach == "bipedicular" else "unipedicular"
+    return plan_corridors(upright, source.scan, cut, approach=approach)
 
 
 def _with_cannulas(plans: Sequence[VertebraPlan], scan: Volume) -> tuple[VertebraPlan, ...]:

@@ -1,6 +1,7 @@
 """`report.html` of a prediction and its plans, from its pictures to the file."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -28,11 +29,13 @@ def write_page(
         plans: of its vertebrae; a vertebra without one has no planning panels.
         options: of the page.
     """
-    layers = scene_layers(findings, scan)
     planned = {plan.level: plan for plan in plans}
-    pictures = {
-        v.name: vertebra_pictures(findings, scan, v, planned.get(v.level)) for v in findings.vertebrae
-    }
+    with ThreadPoolExecutor(1) as pool:
+        scene = pool.submit(scene_layers, findings, scan)
+        pictures = {
+            v.name: vertebra_pictures(findings, scan, v, planned.get(v.level)) for v in findings.vertebrae
+        }
+        layers = scene.result()
     preview = folder / "preview.png"
     shown = Pictures(preview.read_bytes() if preview.exists() else None, pictures)
     data = page_data(findings, report(findings, plans), shown, layers, options)
