@@ -5,9 +5,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from vertseg.planning.upright import UprightVertebra
+from vertseg.planning.upright import OUTSIDE_HU, UprightVertebra
 
+_CUT_SHARE: Final = 0.01
 _MIN_BODY_ML: Final = 1.0
 _MIN_DEPTH_MM: Final = 6.0
 _TRIM_ROUNDS: Final = 4
@@ -66,6 +68,18 @@ def body_surfaces(vertebra: UprightVertebra) -> BodySurfaces | None:
     return surfaces_of(share, vertebra.spacing_mm, vertebra.centre_vox)
 
 
+def cut_by_field(vertebra: UprightVertebra) -> bool:
+    """Whether the scan ends at the body, so that its height is not known: nothing was scanned right beside it.
+
+    One hundredth of the body's surface is let off.
+    """
+    outside = vertebra.hu == OUTSIDE_HU
+    if not outside.any() or not vertebra.body.any():
+        return False
+    around = ndimage.binary_dilation(vertebra.body, iterations=2) & ~vertebra.body
+    return bool(np.count_nonzero(around & outside) > _CUT_SHARE * np.count_nonzero(around))
+
+
 def surfaces_of(
     share: NDArray[np.float32], spacing_mm: float, centre_vox: NDArray[np.float64]
 ) -> BodySurfaces | None:
@@ -108,8 +122,6 @@ def _away_from_rim(
     inside: NDArray[np.bool_], i: NDArray[np.int64], j: NDArray[np.int64], spacing_mm: float
 ) -> NDArray[np.bool_]:
     """Columns (n,) that lie at least `_RIM_MM` from the outline as seen from above; all of a tiny body."""
-    from scipy import ndimage
-
     distance = ndimage.distance_transform_edt(np.pad(inside.any(axis=2), 1))[1:-1, 1:-1]
     inner = distance[i, j] * spacing_mm > _RIM_MM
     return np.asarray(inner if np.count_nonzero(inner) >= 20 else np.ones_like(inner))

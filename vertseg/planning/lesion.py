@@ -95,7 +95,9 @@ def lesion_extent(
         lytic_ml=lytic_ml,
         sclerotic_ml=sclerotic_ml,
         lytic_share=n_lytic / body_voxels if body_voxels else None,
-        sclerotic_share=np.count_nonzero(sclerotic & vertebra.body) / body_voxels if body_voxels else None,
+        sclerotic_share=int(np.count_nonzero(sclerotic & vertebra.body)) / body_voxels
+        if body_voxels
+        else None,
         posterior_ml=float(np.count_nonzero(lytic & vertebra.posterior)) * ml,
         side=lesion_side(right_share),
         right_share=right_share,
@@ -213,4 +215,4 @@ def _pedicle_share(
     n = int(np.count_nonzero(pedicle))
     if n * vertebra.voxel_ml < _MIN_PEDICLE_ML:
         return None
-    return float(np.count_nonzero(lytic & pedicle) / n)
+    return float(np.count_nonzero(lytic & pedicle)) / n

@@ -17,7 +17,8 @@ SHAPE: Final = (112, 128, 80)
 
 SPACING_MM: Final = 1.0
 
-_AIR_HU: Final = -1024.0
+OUTSIDE_HU: Final = -1024.0
+"""What stands where nothing was scanned."""
 
 _BEHIND_MM: Final = 24.0
 """How far the crop's middle lies behind the body's, so that the spinous process is seen whole."""
@@ -134,7 +135,7 @@ def stand_upright(labels: ScanLabels, scan: Volume, vertebra: LabelledVertebra) 
         centre_mm=centre,
         axes=vertebra.axes,
         grid=grid,
-        hu=_boxed(scan, grid).resampled_to(grid, 1, _AIR_HU).array,
+        hu=_boxed(scan, grid).resampled_to(grid, 1, OUTSIDE_HU).array,
         body=is_body,
         posterior=(posterior >= 0.5) & ~is_body,
         levels=(nearest & ((1 << _LEVEL_BITS) - 1)).astype(np.uint8),

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vertseg.planning.alignment import Alignment, Stance, alignment, direct_neighbours, stance
-from vertseg.planning.body_surfaces import BodySurfaces, body_surfaces
+from vertseg.planning.body_surfaces import BodySurfaces, body_surfaces, cut_by_field
 from vertseg.planning.canal import (
     Canal,
     CanalNarrowing,
@@ -91,6 +91,9 @@ def _seen(vertebra: UprightVertebra) -> _Seen:
     if surfaces is None:
         return _Seen(vertebra, None, None, None, None, None)
     wall = posterior_wall(vertebra, surfaces)
+    if cut_by_field(vertebra):
+        # Neither its endplates nor the least place of its canal are known.
+        return _Seen(vertebra, surfaces, wall, None, None, None)
     return _Seen(
         vertebra,
         surfaces,

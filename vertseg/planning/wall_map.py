@@ -239,7 +239,8 @@ def _cells(wall: PosteriorWall, surfaces: BodySurfaces) -> _Cells:
 
 def _centres(low: float, high: float) -> NDArray[np.float64]:
     n = max(1, round((high - low) / CELL_MM))
-    return (low + high) / 2 + (np.arange(n) - (n - 1) / 2) * CELL_MM
+    centres: NDArray[np.float64] = (low + high) / 2 + (np.arange(n, dtype=np.float64) - (n - 1) / 2) * CELL_MM
+    return centres
 
 
 def _extended(wall_mm: NDArray[np.float64]) -> NDArray[np.float64]:
