@@ -111,11 +111,11 @@ def _line(
             best, most = (start, axis), float(filled)
     middle, axis = best
     for _ in range(4):
-        near = _off_axis(points, middle, axis) < _TUBE_MM + 1.0
-        if np.count_nonzero(near) < 3:
+        close = _off_axis(points, middle, axis) < _TUBE_MM + 1.0
+        if np.count_nonzero(close) < 3:
             break
-        middle = np.average(points[near], axis=0, weights=weights[near])
-        axis = _principal(points[near] - middle, weights[near])
+        middle = np.average(points[close], axis=0, weights=weights[close])
+        axis = _principal(points[close] - middle, weights[close])
     return middle, axis
 
 

@@ -109,8 +109,8 @@ def _corridor(
     bone = pedicle(fields, sign)
     width = None if bone is None else bone.width_mm
     if found is None:
-        reason = infeasible(fields, (kind, side, sign), tips, None)
-        return Corridor(kind, side, False, reason, pedicle_width_mm=width)
+        why = infeasible(fields, (kind, side, sign), tips, None)
+        return Corridor(kind, side, False, why, pedicle_width_mm=width)
     fits = largest_gauge(found.room_mm)
     reason = None if fits is not None else infeasible(fields, (kind, side, sign), tips, found)
     gauge = fits or GAUGES[-1]

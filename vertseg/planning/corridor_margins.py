@@ -11,6 +11,8 @@ from vertseg.planning.corridor_types import CorridorAngles, CorridorClearance
 from vertseg.planning.corridor_ways import Ways
 
 _STEP_MM: Final = 0.25
+_FINE_STEP_MM: Final = 0.1
+"""Gauges' radii are 0.2 to 0.4 mm apart."""
 _REACH_MM: Final = 20.0
 _TIP_REACH_MM: Final = 60.0
 _FAN_DEG: Final = (-30.0, -15.0, 0.0, 15.0, 30.0)
@@ -79,7 +81,7 @@ def around_mm(fields: CorridorFields, ways: Ways) -> float:
     5 mm are looked at.
     """
     outward = ways.outward[0]
-    t = np.arange(0.0, float(ways.entry_mm[0]), 0.5)
+    t = np.arange(0.0, float(ways.entry_mm[0]), 1.0)
     points = ways.target_vox[0] + (t / fields.spacing_mm)[:, None] * outward
     k = np.clip(np.rint(points[:, 2]).astype(int), 0, fields.bone.shape[2] - 1)
     points = points[points[:, 1] >= fields.middle_vox[k, 1]]
@@ -87,7 +89,7 @@ def around_mm(fields: CorridorFields, ways: Ways) -> float:
     turn = np.linspace(0.0, 2.0 * np.pi, 20, endpoint=False)[:, None]
     ring = np.cos(turn) * lateral + np.sin(turn) * superior
     reach = 5.0
-    distance = _cast(fields, fields.bone.astype(np.float32), points, ring, reach)
+    distance = _cast(fields, fields.bone.astype(np.float32), points, ring, reach, _FINE_STEP_MM)
     return reach if distance is None else distance
 
 
@@ -128,17 +130,18 @@ def _cast(
     points: NDArray[np.float64],
     directions: NDArray[np.float64],
     reach_mm: float = _REACH_MM,
+    step_mm: float = _STEP_MM,
 ) -> float | None:
     """Least distance in mm from points (N, 3) along directions (M, 3) to where `inside` ends; None if nowhere."""
     if len(points) == 0:
         return None
-    t = np.arange(0.0, reach_mm, _STEP_MM) / fields.spacing_mm
+    t = np.arange(0.0, reach_mm, step_mm) / fields.spacing_mm
     along = points[:, None, None] + directions[None, :, None] * t[None, None, :, None]
     within = ndimage.map_coordinates(inside, np.moveaxis(along, -1, 0), order=1, mode="constant") >= 0.5
     ends = ~within.all(axis=-1)
     if not ends.any():
         return None
-    return float(within.argmin(axis=-1)[ends].min()) * _STEP_MM
+    return float(within.argmin(axis=-1)[ends].min()) * step_mm
 
 
 def _wall(

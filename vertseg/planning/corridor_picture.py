@@ -1,6 +1,7 @@
 """Pictures of corridors on the CT."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WINDOW_HU: Final = (-200.0, 600.0)
-_PIXEL_MM: Final = 0.5
+_PIXEL_MM: Final = 0.6
 _HALF_MM: Final = 52.0
 _BACKGROUND: Final = "#101014"
 _COLOURS: Final = {"left": "#ffd24d", "right": "#4dd2ff"}
@@ -39,7 +40,7 @@ def draw_corridors(vertebra: UprightVertebra, corridors: Sequence[Corridor]) -> 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9.6, 9.6), dpi=100, facecolor=_BACKGROUND)
+    figure = Figure(figsize=(9.6, 9.6), dpi=80, facecolor=_BACKGROUND)
     FigureCanvasAgg(figure)
     rows = figure.subplots(2, 2, squeeze=False)
     canal = keep_out(vertebra)
@@ -55,7 +56,8 @@ def draw_corridors(vertebra: UprightVertebra, corridors: Sequence[Corridor]) -> 
     figure.text(0.99, 0.005, "vertseg: research use only", color="#909090", fontsize=8, ha="right")
     figure.subplots_adjust(left=0.01, right=0.99, top=0.96, bottom=0.03, wspace=0.02, hspace=0.10)
     file = io.BytesIO()
-    figure.savefig(file, format="png", facecolor=_BACKGROUND)
+    # The least compression: these pictures are small, and time counts.
+    figure.savefig(file, format="png", facecolor=_BACKGROUND, pil_kwargs={"compress_level": 1})
     return file.getvalue()
 
 
@@ -79,8 +81,8 @@ def _draw(
     points = middle + steps[None, :, None] * across + steps[::-1, None, None] * up
     vox = vertebra.grid.voxel(vertebra.centre_mm + points @ vertebra.axes.T)
 
-    def sampled(values: NDArray[np.float32], order: int = 1, fill: float = 0.0) -> NDArray[np.float32]:
-        return np.asarray(ndimage.map_coordinates(values, np.moveaxis(vox, -1, 0), order=order, cval=fill))
+    def sampled(values: NDArray[np.float32], fill: float = 0.0) -> NDArray[np.float32]:
+        return np.asarray(ndimage.map_coordinates(values, np.moveaxis(vox, -1, 0), order=1, cval=fill))
 
     low, high = _WINDOW_HU
     grey = np.clip((sampled(vertebra.hu, fill=-1024.0) - low) / (high - low), 0, 1)
@@ -91,6 +93,8 @@ def _draw(
         if cut.max() > 0.5:
             ax.contour(cut[::-1], levels=[0.5], colors=colour, linewidths=0.9, extent=extent)
     for name in ("lytic_lesion", "posterior_wall_defect"):
+        if not vertebra.masks[name].any():
+            continue
         cut = sampled(vertebra.masks[name].astype(np.float32))
         if cut.max() > 0.5:
             rgb = np.array(FINDING_COLOURS[name]) / 255.0
@@ -158,11 +162,13 @@ def _text(ax: "Axes", vertebra: UprightVertebra, corridor: Corridor | None, upri
             if upright
             else f"{corridor.angles.medial_deg:.0f} deg medial"
         )
-        ax.set_title(
+        ax.text(
+            0.0, _HALF_MM + 1.5,
             f"{name}, up to {corridor.gauge}, {angle}, canal {corridor.clearance.canal_mm:.1f} mm",
-            color=_COLOURS[corridor.side], fontsize=9,
+            color=_COLOURS[corridor.side], fontsize=9, ha="center",
         )  # fmt: skip
     else:
-        ax.set_title(f"{name}: not feasible", color="#ff8080", fontsize=9)
+        ax.text(0.0, _HALF_MM + 1.5, f"{name}: not feasible", color="#ff8080", fontsize=9, ha="center")
         if not upright and corridor.reason is not None:
-            ax.text(-reach, -reach + 4, corridor.reason.sentence, color="#ff8080", fontsize=7, wrap=True)
+            said = "\n".join(textwrap.wrap(corridor.reason.sentence, 62))
+            ax.text(-reach, -reach + 4, said, color="#ff8080", fontsize=8)

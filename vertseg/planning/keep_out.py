@@ -16,11 +16,15 @@ _BEYOND_BODY_MM: Final = 10.0
 _MIN_HOLE_MM2: Final = 25.0
 _USUAL_DEPTH_MM: Final = 8.0
 """How far the canal's middle lies behind the wall where no ring of bone shows it: half of 15 to 17 mm."""
+_MIDDLE_BEHIND_MM: Final = (5.0, 10.0)
+"""Between these the middle is looked for behind the wall: canals are 13 to 20 mm deep; a ring of bone may also hold the
+gap between laminae, whose middle lies farther back."""
 _USUAL_RADIUS_MM: Final = 11.0
 """Where no slice shows a wall in some direction: half of the widest canals' width, 22 mm."""
 _SLACK_MM: Final = 1.0
 _BEFORE_WALL_MM: Final = 3.0
 """How far in front of the wall's median the space between a hollow or broken wall and the canal is counted."""
+_BEHIND_MIDDLE_MM: Final = 3.0
 _WIDEST_MM: Final = 17.0
 """No pedicle's medial wall lies farther from the canal's middle: L5's canal is 24 to 30 mm wide."""
 
@@ -65,15 +69,15 @@ def keep_out(vertebra: UprightVertebra) -> KeepOut | None:
     beyond = round(_BEYOND_BODY_MM / vertebra.spacing_mm)
     slices = np.arange(max(0, low - beyond), min(own.shape[2], high + beyond + 1))
     walls = own | (vertebra.levels > 0)
-    middle = np.repeat(np.array([seed]), slices.size, axis=0)
+    middle = _near_wall(np.repeat(np.array([seed]), slices.size, axis=0), wall, vertebra.spacing_mm)
     hit = _hits(walls, middle, slices, vertebra.spacing_mm)
-    middle = _recentred(middle, hit, vertebra.spacing_mm)
+    middle = _near_wall(_recentred(middle, hit, vertebra.spacing_mm), wall, vertebra.spacing_mm)
     hit = _hits(walls, middle, slices, vertebra.spacing_mm)
     to_wall = (wall + _BEFORE_WALL_MM / vertebra.spacing_mm - middle[:, 1]) * vertebra.spacing_mm
-    radius, closed = _bounded(hit, to_wall)
+    rows, at_pedicles = _between_pedicles(own[:, :, slices], middle, wall, vertebra.spacing_mm)
+    radius, closed = _bounded(hit, to_wall, at_pedicles)
     mask = np.zeros_like(own)
-    mask[:, :, slices] = _filled(own.shape[:2], middle, radius, vertebra.spacing_mm)
-    mask[:, :, slices] |= _between_pedicles(own[:, :, slices], middle, wall, vertebra.spacing_mm)
+    mask[:, :, slices] = rows | _filled(own.shape[:2], middle, radius, vertebra.spacing_mm)
     mask &= ~own
     middles = np.empty((own.shape[2], 2))
     middles[:] = np.nan
@@ -113,6 +117,14 @@ def _ring_middle(
         if best is not None:
             return best
     return x, wall - _USUAL_DEPTH_MM / spacing_mm
+
+
+def _near_wall(middle: NDArray[np.float64], wall: float, spacing_mm: float) -> NDArray[np.float64]:
+    """The middles, all moved alike so that their mean lies at a possible distance behind the wall."""
+    behind = (wall - middle[:, 1].mean()) * spacing_mm
+    moved = middle.copy()
+    moved[:, 1] += (behind - np.clip(behind, *_MIDDLE_BEHIND_MM)) / spacing_mm
+    return moved
 
 
 def _angles() -> NDArray[np.float64]:
@@ -160,17 +172,21 @@ def _recentred(
     return moved
 
 
-def _bounded(hit: NDArray[np.float64], to_wall: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+def _bounded(
+    hit: NDArray[np.float64], to_wall: NDArray[np.float64], at_pedicles: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], float]:
     """Radii in mm (slices, directions), open directions closed, and the share closed at the pedicles.
 
-    `to_wall` (slices,) is how far in front of each slice's middle the space reaches at most.
+    `to_wall` (slices,) is how far in front of each slice's middle the space reaches at most; where no slice is
+    known to be at the pedicles, those are taken in which rays to the sides are shortest.
     """
     angles = _angles()
     backward = np.sin(angles) < -0.5
     beside = np.abs(np.cos(angles)) > 0.8
     reach = np.where(np.isfinite(hit), hit, _REACH_MM)
     width = reach[:, beside].mean(axis=1)
-    at_pedicles = width <= width.min() + 1.5
+    if not at_pedicles.any():
+        at_pedicles = width <= width.min() + 1.5
     limit = np.empty(_DIRECTIONS)
     for i in range(_DIRECTIONS):
         rows = hit[:, i] if backward[i] else hit[at_pedicles, i]
@@ -198,27 +214,35 @@ def _bounded(hit: NDArray[np.float64], to_wall: NDArray[np.float64]) -> tuple[ND
 
 def _between_pedicles(
     own: NDArray[np.bool_], middle: NDArray[np.float64], wall: float, spacing_mm: float
-) -> NDArray[np.bool_]:
-    """Rows (X, Y, slices) from pedicle to pedicle, in slices and rows where bone stands on both sides."""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Rows (X, Y, slices) from pedicle to pedicle where bone stands on both sides, and which slices are at pedicles.
+
+    A slice is at the pedicles where bone stands on both sides of most rows that lie 2 to 7 mm behind the wall.
+    """
     shape = own.shape
     filled = np.zeros(shape, bool)
     reach = int(_WIDEST_MM / spacing_mm)
     steps = np.arange(reach + 1)
-    first, last = int(middle[:, 1].min()), min(int(wall + _BEFORE_WALL_MM / spacing_mm), shape[1] - 1)
+    first, last = (
+        int(middle[:, 1].min() - _BEHIND_MIDDLE_MM / spacing_mm),
+        min(int(wall + _BEFORE_WALL_MM / spacing_mm), shape[1] - 1),
+    )
     rows = np.arange(max(first, 0), last + 1)
     if rows.size == 0:
-        return filled
+        return filled, np.zeros(shape[2], bool)
     z = np.arange(shape[2])
     centre = np.rint(middle[:, 0]).astype(np.intp)
     beside = [np.clip(centre + sign * steps[:, None], 0, shape[0] - 1) for sign in (1, -1)]
     struck = [own[at[:, None, :], rows[None, :, None], z[None, None, :]] for at in beside]
     both = struck[0].any(axis=0) & struck[1].any(axis=0)
-    both &= rows[:, None] >= middle[:, 1][None]
+    near = (rows <= wall - 2.0 / spacing_mm) & (rows >= wall - 7.0 / spacing_mm)
+    at_pedicles = both[near].mean(axis=0) > 0.7 if near.any() else np.zeros(shape[2], bool)
+    both &= rows[:, None] >= middle[:, 1][None] - _BEHIND_MIDDLE_MM / spacing_mm
     for at, bone in zip(beside, struck, strict=True):
         open_yet = ~np.logical_or.accumulate(bone, axis=0) & both[None]
         i, j, k = np.nonzero(open_yet)
         filled[at[i, k], rows[j], k] = True
-    return filled
+    return filled, at_pedicles
 
 
 def _filled(
