@@ -8,6 +8,7 @@ from tests.planning.drawn_vertebra import drawn_vertebra, with_wall_hole
 from vertseg.inference.engines.base import Arrays
 from vertseg.inference.options import Plan
 from vertseg.labels import FINDINGS
+from vertseg.nets.leak_names import BODY_COLUMN
 from vertseg.planning.drivers import leak_drivers
 from vertseg.planning.healthy_bone import GAS_HU, LEAST_CORTEX_HU, finding_mask, painted
 from vertseg.preprocess import CropSpec
@@ -64,6 +65,7 @@ class _Darkness:
 
     def examine(self, crops: np.ndarray, plan: np.ndarray) -> Arrays:
         features = np.zeros((len(crops), self.size), np.float32)
+        features[:, BODY_COLUMN] = 8.0
         # The body's back face lies 15 mm behind its middle, 3 mm before the crop's.
         features[:, self.feature] = 0.5 - crops[:, 0, 30:34, 34:35, 30:34].mean((1, 2, 3))
         findings = np.zeros((len(crops), len(FINDINGS), *crops.shape[2:]), np.float32)
