@@ -6,7 +6,8 @@
 
 To be run again whenever the rest of the network has changed: the head reads its outputs. The validation seeds are split
 in two: calibration, the limit of oddness and the least confidence come from one half, the figures from the other; then
-the halves change places, and what is stored comes from both. Writes `examine.safetensors` and `.json` with the new
+the halves change places, and what is stored comes from both, beside the calibration of bootstrap samples of their
+vertebrae, from which `predict` reads the interval of a risk. Writes `examine.safetensors` and `.json` with the new
 head, and `leak_head.json` with the figures.
 """
 
@@ -22,7 +23,7 @@ import torch
 
 from vertseg.data.leak_labels import LeakLabels, simulator_digest
 from vertseg.errors import InputError, VertsegError
-from vertseg.evaluation.leak_figures import LeakScores, fit_rule, leak_figures
+from vertseg.evaluation.leak_figures import LeakScores, draw_calibrations, fit_rule, leak_figures
 from vertseg.io.atomic import write_text
 from vertseg.nets.checkpoint import load_checkpoint, save_checkpoint
 from vertseg.nets.leak_head import LeakHead
@@ -110,6 +111,7 @@ def main() -> int:
         figures = leak_figures(scores, np.random.default_rng(1), arguments.bootstrap)
         leak = {
             "rule": dataclasses.asdict(fit_rule(scores)),
+            "rule_draws": dataclasses.asdict(draw_calibrations(scores, np.random.default_rng(2))),
             "trained_on": {
                 "phantom_seeds": list(arguments.train),
                 "vertebrae": len(data.features),

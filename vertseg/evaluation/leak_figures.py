@@ -1,7 +1,7 @@
 """How good a leak head is on held-out vertebrae with repeated injections, against the ceiling of the same ones."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from vertseg.evaluation.abstention import risk_coverage
 from vertseg.evaluation.calibration import calibration_error, fit_dependence, fit_scaling, reliability
 from vertseg.evaluation.leak_ceiling import auroc, ceilings, draw_volumes
-from vertseg.inference.leak_risk import LeakRule, any_probability, calibrated, confidence_of, sigmoid
+from vertseg.inference.leak_risk import (
+    LeakRule,
+    RuleDraws,
+    any_probability,
+    calibrated,
+    confidence_of,
+    sigmoid,
+)
 from vertseg.labels import LEAK_OUTCOMES, LEAK_ROUTES
 from vertseg.nets.leak_head import LeakHead
 from vertseg.phantom.leak_draws import LeakDraws
@@ -23,6 +30,9 @@ COVERAGE: Final = 0.9
 
 USUAL: Final = 0.975
 """Share of held-out crops below the limit of oddness."""
+
+CALIBRATIONS: Final = 200
+"""Bootstrap samples of the calibration that a checkpoint stores."""
 
 _VOLUMES: Final = 8
 
@@ -75,14 +85,37 @@ class LeakScores:
 
 def fit_rule(scores: LeakScores) -> LeakRule:
     """Calibration per route and of "any", limit of oddness and least confidence from held-out vertebrae."""
-    z, y = scores.logits.reshape(-1, len(LEAK_ROUTES)), scores.outcomes.reshape(-1, len(LEAK_ROUTES))
-    scaling = [fit_scaling(z[:, r], y[:, r]) for r in range(len(LEAK_ROUTES))]
-    rule = LeakRule(tuple(s for s, _ in scaling), tuple(b for _, b in scaling))
-    dependence = fit_dependence(calibrated(z, rule), y.max(1))
-    sure = confidence_of(any_probability(calibrated(z, rule), dependence))
+    rule = fit_calibration(scores.logits, scores.outcomes)
+    z = scores.logits.reshape(-1, len(LEAK_ROUTES))
+    sure = confidence_of(any_probability(calibrated(z, rule), rule.dependence))
     least = risk_coverage(sure, np.zeros(len(sure))).least_confidence(COVERAGE)
     limit = float(np.quantile(scores.oddness, USUAL))
-    return LeakRule(rule.slope, rule.shift, dependence, limit, least)
+    return replace(rule, oddness_limit=limit, least_confidence=least)
+
+
+def fit_calibration(logits: Array, outcomes: Array) -> LeakRule:
+    """Slope and shift per route and the dependence of "any" that make outcomes (..., 4) likeliest from logits (..., 4)."""
+    z, y = logits.reshape(-1, len(LEAK_ROUTES)), outcomes.reshape(-1, len(LEAK_ROUTES))
+    scaling = [fit_scaling(z[:, r], y[:, r]) for r in range(len(LEAK_ROUTES))]
+    rule = LeakRule(tuple(s for s, _ in scaling), tuple(b for _, b in scaling))
+    return replace(rule, dependence=fit_dependence(calibrated(z, rule), y.max(1)))
+
+
+def draw_calibrations(scores: LeakScores, rng: np.random.Generator, count: int = CALIBRATIONS) -> RuleDraws:
+    """The calibration fitted again to bootstrap samples of the vertebrae: what intervals of a risk are read from.
+
+    Vertebrae are drawn with replacement, each with all its injections, which are alike and tell less than as many
+    vertebrae would. Numbers are rounded as they are stored.
+    """
+    rows_of = [np.flatnonzero(scores.vertebra == n) for n in range(len(scores.draws))]
+    slope, shift, dependence = [], [], []
+    for _ in range(count):
+        rows = np.concatenate([rows_of[n] for n in rng.integers(len(rows_of), size=len(rows_of))])
+        rule = fit_calibration(scores.logits[:, rows], scores.outcomes[:, rows])
+        slope.append(tuple(max(round(value, 4), 1e-4) for value in rule.slope))
+        shift.append(tuple(round(value, 4) for value in rule.shift))
+        dependence.append(round(rule.dependence, 4))
+    return RuleDraws(tuple(slope), tuple(shift), tuple(dependence))
 
 
 def leak_figures(scores: LeakScores, rng: np.random.Generator, bootstrap: int = 200) -> dict[str, Any]:

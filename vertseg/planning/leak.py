@@ -93,7 +93,7 @@ def vertebra_leaks(
     run = None if simulated is None else simulated.run
     drivers = None
     if options.drivers and source.engine is not None:
-        drivers = leak_drivers(source.findings, source.scan, index, options.plan, source.engine, source.model)
+        drivers = leak_drivers(upright, vertebra, source.scan, options.plan, source.engine, source.model)
     return VertebraLeaks(
         risk=risk,
         what_if=curves,
