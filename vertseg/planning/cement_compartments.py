@@ -1,7 +1,7 @@
 """In which compartment cement outside of a vertebra lies, and by which route it came there."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import cc3d
 import numpy as np
@@ -156,8 +156,8 @@ def _parts(
     ]
 
 
-def _connected(kinds: NDArray[np.uint8]) -> list[tuple[NDArray[np.integer], int]]:
-    found = []
+def _connected(kinds: NDArray[np.uint8]) -> list[tuple[NDArray[Any], int]]:
+    found: list[tuple[NDArray[Any], int]] = []
     for kind in np.unique(kinds[kinds > 0]):
         labels, n = cc3d.connected_components(kinds == kind, connectivity=26, return_N=True)
         found.append((labels, n))
@@ -170,6 +170,7 @@ def _piece(spine: TreatedSpine, voxels: NDArray[np.intp], kind: int, around: _Ar
     elongation = length / (2.0 * float(np.sqrt(volume / (np.pi * length))))
     reach = float(around.body_mm[tuple(voxels.T)].max())
     compartment: Compartment
+    route: str | None
     if kind == 1:
         compartment, route = "canal", _canal_route(spine, voxels, around)
     elif kind in (2, 3):
