@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from tests.planning.drawn_cement import Drawn, Tube, ball, draw, tube
 from vertseg.cement import parameters
 from vertseg.inference.findings import Findings
-from vertseg.labels import LEAK_ROUTES, level_number
+from vertseg.labels import LEAK_ROUTES, Tissue, level_number
 from vertseg.planning.cement_spread import LEAK_THRESHOLD_ML, CementSpread, cement_spread
 from vertseg.volume import Volume
 
@@ -166,3 +166,20 @@ def test_filled_share_of_a_lesion_that_was_there_before() -> None:
     filled = cement_spread(drawn.findings, drawn.scan, {L2: half})[L2].lesion_filled_share
     missed = cement_spread(drawn.findings, drawn.scan, {L2: elsewhere})[L2].lesion_filled_share
     assert filled == pytest.approx(1.0, abs=0.06) and missed == pytest.approx(0.0, abs=0.06)
+
+
+def test_casts_that_a_network_takes_for_bone_are_leaks_all_the_same() -> None:
+    drawn = draw(DEPOSIT, CANAL, VEIN)
+    plain = only(drawn)
+    cement = drawn.findings.cement.array > 0
+    level, tissue = drawn.findings.levels.array, drawn.findings.tissue.array
+    # The canal's cast is labelled as posterior elements and the vein's as body.
+    points = drawn.scan.grid.world(np.moveaxis(np.indices(level.shape), 0, -1))
+    loose = cement & (level == 0)
+    tissue[loose] = np.where(CANAL.inside(points)[loose], Tissue.POSTERIOR, Tissue.BODY)
+    level[loose] = L2
+    found = only(drawn)
+    assert found.leak == plain.leak and found.leak["B"] and found.leak["S"]
+    assert found.cement_ml == pytest.approx(plain.cement_ml, rel=0.02)
+    for name in ("canal", "vein"):
+        assert found.compartment_ml[name] > 0.6 * plain.compartment_ml[name]

@@ -43,9 +43,15 @@ class CanalSection:
     seen: bool
 
 
-def canal_sections(spine: TreatedSpine) -> dict[int, CanalSection]:
-    """The canal at each vertebra whose body's posterior wall is in the box, head to foot."""
-    sizes = {level: _sizes(spine, level) for level in spine.frames}
+def canal_sections(spine: TreatedSpine, cement: NDArray[np.bool_] | None = None) -> dict[int, CanalSection]:
+    """The canal at each vertebra whose body's posterior wall is in the box, head to foot.
+
+    Args:
+        spine: the scan.
+        cement: (X, Y, Z) voxels that tell nothing of bones, whatever their label; None for none.
+    """
+    bone = spine.level > 0 if cement is None else (spine.level > 0) & ~cement
+    sizes = {level: _sizes(spine, level, bone & (spine.level == level)) for level in spine.frames}
     known = [s[1:] for s in sizes.values() if s is not None and s[1] is not None and s[2] is not None]
     usual = tuple(np.median(np.array(known, np.float64), axis=0)) if known else _USUAL
     sections = {}
@@ -62,9 +68,10 @@ def canal_sections(spine: TreatedSpine) -> dict[int, CanalSection]:
     return sections
 
 
-def _sizes(spine: TreatedSpine, level: int) -> tuple[float, float | None, float | None] | None:
+def _sizes(
+    spine: TreatedSpine, level: int, own: NDArray[np.bool_]
+) -> tuple[float, float | None, float | None] | None:
     """Posterior wall's place, half width and half depth in mm; None where the wall, or one of them, is not seen."""
-    own = spine.level == level
     body = spine.local(level, np.argwhere(own & spine.body))
     arch = spine.local(level, np.argwhere(own & ~spine.body))
     if len(body) < 200:

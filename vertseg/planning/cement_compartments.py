@@ -1,18 +1,18 @@
 """In which compartment cement outside of a vertebra lies, and by which route it came there."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
 
 from vertseg.planning.canal_course import CanalSection, canal_place
 from vertseg.planning.cement_voxels import CementVoxels
+from vertseg.planning.disc_side import beyond_plates
 from vertseg.planning.treated_spine import SPACING_MM, TreatedSpine
+from vertseg.planning.voxel_path import path_length
 
 Compartment = Literal["canal", "disc_above", "disc_below", "vein", "soft_tissue", "cannula_track"]
 COMPARTMENTS: Final[tuple[Compartment, ...]] = (
@@ -31,15 +31,12 @@ are two, side by side; Tzika 2021, Surg Radiol Anat 43:889-907)."""
 
 _FORAMEN_SHARE: Final = 0.30
 _CANAL_SLACK_MM: Final = 2.0
-_RIM_MM: Final = 3.0
-_PLATE_MM: Final = 1.0
 _BEHIND_MM: Final = 4.0
 _WAIST_SHARE: Final = 0.38
 _LEAST_REACH_MM: Final = 1.4
 _CRUMB_ML: Final = 0.03
 _CRUMB_SHARE: Final = 0.3
 _REST: Final = 4
-_FOOTPRINT_MM: Final = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +121,7 @@ def _codes(
     """(X, Y, Z) 1 canal, 2 disc above, 3 disc below, 4 the rest; 0 where there is no loose cement."""
     at = np.argwhere(loose)
     place = canal_place(sections, spine.grid.world(at), _CANAL_SLACK_MM)
-    above, below = _beyond_plates(spine, around.level, at)
+    above, below = beyond_plates(spine, around.level, at)
     behind = np.zeros(len(at), bool)
     if around.section is not None:
         behind = spine.local(around.level, at)[:, 1] < around.section.wall_mm - _CANAL_SLACK_MM
@@ -136,44 +133,6 @@ def _codes(
     code = np.zeros(loose.shape, np.uint8)
     code[loose] = kind
     return code
-
-
-def _beyond_plates(
-    spine: TreatedSpine, level: int, at: NDArray[np.intp]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which voxels lie above the upper and below the lower endplate, within the body's outline from above.
-
-    In the outline's inner part an endplate is where the labels end; at its rim, where they may show one corner of
-    the body only, it is the plane through the inner part.
-    """
-    body = spine.local(level, np.argwhere(spine.own_body(level)))
-    points = spine.local(level, at)
-    low = body[:, :2].min(axis=0) - _RIM_MM - _FOOTPRINT_MM
-    cell = np.rint((body[:, :2] - low) / _FOOTPRINT_MM).astype(int)
-    size = tuple(cell.max(axis=0) + int(_RIM_MM / _FOOTPRINT_MM) + 2)
-    count, top, bottom = np.zeros(size, int), np.full(size, -np.inf), np.full(size, np.inf)
-    np.add.at(count, tuple(cell.T), 1)
-    np.maximum.at(top, tuple(cell.T), body[:, 2])
-    np.minimum.at(bottom, tuple(cell.T), body[:, 2])
-    covered = count > 0
-    deep = ndimage.distance_transform_edt(covered) * _FOOTPRINT_MM > _RIM_MM
-    apart = ndimage.distance_transform_edt(~covered) * _FOOTPRINT_MM
-    place = np.rint((points[:, :2] - low) / _FOOTPRINT_MM).astype(int)
-    seen = ((place >= 0) & (place < np.array(size))).all(axis=1)
-    x, y = np.clip(place, 0, np.array(size) - 1).T
-    within = seen & (apart[x, y] <= _RIM_MM)
-    upper, lower = (_plate(plate, deep, size)[x, y] for plate in (top, bottom))
-    return within & (points[:, 2] > upper - _PLATE_MM), within & (points[:, 2] < lower + _PLATE_MM)
-
-
-def _plate(plate: NDArray[np.float64], deep: NDArray[np.bool_], size: tuple[int, ...]) -> NDArray[np.float64]:
-    """Height of an endplate in each cell: its own where `deep`, else that of the plane through those."""
-    if np.count_nonzero(deep) < 6:
-        deep = np.isfinite(plate)
-    x, y = np.indices(size)
-    terms = np.stack([np.ones(size), x, y], axis=-1).astype(np.float64)
-    plane: NDArray[np.float64] = terms @ np.linalg.lstsq(terms[deep], plate[deep], rcond=None)[0]
-    return np.where(deep, plate, plane)
 
 
 def _parts(
@@ -197,8 +156,8 @@ def _parts(
     ]
 
 
-def _connected(kinds: NDArray[np.uint8]) -> list[tuple[NDArray[np.integer], int]]:
-    found = []
+def _connected(kinds: NDArray[np.uint8]) -> list[tuple[NDArray[Any], int]]:
+    found: list[tuple[NDArray[Any], int]] = []
     for kind in np.unique(kinds[kinds > 0]):
         labels, n = cc3d.connected_components(kinds == kind, connectivity=26, return_N=True)
         found.append((labels, n))
@@ -206,11 +165,12 @@ def _connected(kinds: NDArray[np.uint8]) -> list[tuple[NDArray[np.integer], int]
 
 
 def _piece(spine: TreatedSpine, voxels: NDArray[np.intp], kind: int, around: _Around) -> Piece:
-    length = path_length_mm(voxels) * SPACING_MM
+    length = path_length(voxels) * SPACING_MM
     volume = len(voxels) * SPACING_MM**3
     elongation = length / (2.0 * float(np.sqrt(volume / (np.pi * length))))
     reach = float(around.body_mm[tuple(voxels.T)].max())
     compartment: Compartment
+    route: str | None
     if kind == 1:
         compartment, route = "canal", _canal_route(spine, voxels, around)
     elif kind in (2, 3):
@@ -251,36 +211,3 @@ def _beside(
     if elongation >= TUBE and abs(up) <= 2 * _WAIST_SHARE * around.half_height_mm:
         return "vein", "S"
     return "soft_tissue", "C"
-
-
-def path_length_mm(voxels: NDArray[np.intp]) -> float:
-    """Longest way through a connected set of voxels (N, 3), in voxels, ends included; 1 for a single one.
-
-    Ways lead from voxel to any of the 26 neighbours.
-    """
-    n = len(voxels)
-    if n < 2:
-        return 1.0
-    start = voxels.min(axis=0)
-    index = np.full(tuple(voxels.max(axis=0) - start + 3), -1)
-    inner = voxels - start + 1
-    index[tuple(inner.T)] = np.arange(n)
-    rows, columns, weights = [], [], []
-    for shift in np.argwhere(np.ones((3, 3, 3))) - 1:
-        if tuple(shift) <= (0, 0, 0):
-            continue
-        other = index[tuple((inner + shift).T)]
-        joined = np.flatnonzero(other >= 0)
-        rows.append(joined)
-        columns.append(other[joined])
-        weights.append(np.full(len(joined), float(np.linalg.norm(shift))))
-    graph = coo_array(
-        (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n)
-    ).tocsr()
-    far = 0
-    longest = 0.0
-    for _ in range(2):
-        ways = dijkstra(graph, directed=False, indices=far)
-        ways[~np.isfinite(ways)] = 0.0
-        far, longest = int(ways.argmax()), float(ways.max())
-    return longest + 1.0

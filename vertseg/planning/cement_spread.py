@@ -11,6 +11,7 @@ from scipy import ndimage
 from vertseg.inference.findings import Findings
 from vertseg.labels import LEAK_ROUTES
 from vertseg.planning.canal_course import CanalSection, canal_place, canal_sections
+from vertseg.planning.cast_labels import without_casts
 from vertseg.planning.cement_compartments import COMPARTMENTS, Compartment, Piece, leaked_pieces
 from vertseg.planning.cement_voxels import CementVoxels, cement_voxels
 from vertseg.planning.treated_spine import TreatedSpine, box_around, treated_spine
@@ -112,7 +113,8 @@ def spread_of(
     The map is 1 in vertebrae, 2 + index of `COMPARTMENTS` outside of them, 0 without cement: for pictures.
     """
     cement = cement_voxels(spine)
-    sections = canal_sections(spine)
+    sections = canal_sections(spine, cement.solid)
+    spine = without_casts(spine, cement, sections)
     place = np.zeros(spine.hu.shape, np.uint8)
     found = {}
     for level in cement.plateau_hu:

@@ -175,7 +175,7 @@ def _owners(spine: TreatedSpine, solid: NDArray[np.bool_], levels: list[int]) ->
     """
     pieces, count = cc3d.connected_components(solid, connectivity=26, return_N=True)
     owner = np.zeros(solid.shape, np.uint8)
-    amount = {n: np.count_nonzero(solid & (spine.level == n)) * spine.voxel_ml for n in levels}
+    amount = {n: float(np.count_nonzero(solid & (spine.level == n)) * spine.voxel_ml) for n in levels}
     for k, box in enumerate(ndimage.find_objects(pieces, max_label=count), start=1):
         if box is None:
             continue

@@ -93,9 +93,9 @@ def follow_up(
     if levels is not None:
         absent = [level_name(n) for n in levels if n not in treated]
         if absent:
-            held = ", ".join(level_name(n) for n in treated) or "none"
+            names = ", ".join(level_name(n) for n in treated) or "none"
             raise InputError(
-                f"No cement was found in {', '.join(absent)}; with cement in '{post.scan.path}': {held}."
+                f"No cement was found in {', '.join(absent)}; with cement in '{post.scan.path}': {names}."
             )
         treated = [n for n in treated if n in levels]
     matched = {} if pre is None else _registered(pre, post, treated)

@@ -20,6 +20,9 @@ from vertseg.planning.followup_scans import ExaminedScan, examined_scan
 from vertseg.planning.followup_table import Row, add_outcomes, check_table, outcome_row
 from vertseg.report.writer import check_output
 
+SCREEN_COLUMNS: Final = (
+    "level", "cement ml", "filled %", "outside ml", "by route", "canal %", "risk %", "leak",
+)  # fmt: skip
 MEASURED: Final = "measured"
 """A volume given by this word is that of all cement found."""
 
@@ -209,16 +212,7 @@ def _tell(found: FollowUp, rows: list[Row], arguments: argparse.Namespace) -> No
     console = Console()
     if found.vertebrae:
         table = Table(box=SIMPLE, padding=(0, 1, 0, 0))
-        for name in (
-            "level",
-            "cement ml",
-            "filled %",
-            "outside ml",
-            *(f"{r} ml" for r in LEAK_ROUTES),
-            "canal %",
-            "risk %",
-            "leak",
-        ):
+        for name in SCREEN_COLUMNS:
             table.add_column(name, no_wrap=True, justify="left" if name == "level" else "right")
         for vertebra in found.vertebrae:
             table.add_row(*_screen_row(vertebra))
@@ -240,7 +234,7 @@ def _screen_row(v: TreatedVertebra) -> tuple[str, ...]:
         f"{c.cement_ml:.2f}",
         "-" if c.filled_share is None else f"{100 * c.filled_share:.0f}",
         f"{c.leaked_ml:.2f}",
-        *(f"{c.route_ml[r]:.2f}" for r in LEAK_ROUTES),
+        " ".join(f"{r} {c.route_ml[r]:.2f}" for r in LEAK_ROUTES if c.route_ml[r] > 0) or "-",
         "-" if c.canal_narrowing_percent is None else f"{c.canal_narrowing_percent:.0f}",
         risk,
         "".join(r for r in LEAK_ROUTES if c.leak[r]) or "no",
