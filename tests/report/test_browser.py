@@ -44,7 +44,7 @@ def leaks() -> dict[str, Any]:
 
     def curve(viscosity: str, approach: str, shift: float) -> dict[str, Any]:
         risk = [float(1 / (1 + np.exp(3.0 - 0.5 * v - shift))) for v in volumes]
-        by = {name: risk for name in ("any", "B", "S", "C", "D")}
+        by = dict.fromkeys(("any", "B", "S", "C", "D"), risk)
         return {"viscosity": viscosity, "approach": approach, "risk": by, "low": None, "high": None}
 
     curves = [
@@ -55,7 +55,7 @@ def leaks() -> dict[str, Any]:
     one = {"probability": 0.3, "low": None, "high": None}
     planned = {
         "volume_ml": 4.0, "viscosity": "medium", "approach": "unipedicular", "withheld": None,
-        "risks": {name: one for name in ("any", "B", "S", "C", "D")},
+        "risks": dict.fromkeys(("any", "B", "S", "C", "D"), one),
     }  # fmt: skip
     table = {"volumes_ml": volumes, "curves": curves}
     return {
@@ -172,7 +172,9 @@ def test_nothing_overflows_at_desk_and_tablet_size(desk: Watched) -> None:
 
 
 def test_no_request_left_the_file_and_the_console_is_silent(desk: Watched, file: Path) -> None:
-    outside = [url for url in desk.requests if url != file.as_uri() and not url.startswith(("data:", "blob:"))]
+    outside = [
+        url for url in desk.requests if url != file.as_uri() and not url.startswith(("data:", "blob:"))
+    ]
     assert outside == []
     assert [said for said in desk.complaints if "GPU stall" not in said] == []
 

@@ -26,7 +26,7 @@ function curveOf(v) {
 function leaksPanel(v) {
   const leaks = v.planning?.leaks;
   const withheld = leaks?.risk ? leaks.risk.withheld : v.leak_abstained ? "network" : null;
-  const parts = [note(DATA.leak_basis_key ? t(DATA.leak_basis_key) : t("leaks.basis"))];
+  const parts = [note(t("leaks.basis"))];
   if (withheld) parts.push(note(named("withheld", withheld), "warning"));
   if (leaks?.what_if && leaks.risk) parts.push(whatIf(v, withheld));
   else parts.push(bars(OUTCOMES.map((o) => [o, v.leak_probability[o], null, null]), withheld));
