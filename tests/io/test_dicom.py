@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from tests.io.multi_frame import enhanced
 from vertseg import io
 from vertseg.errors import InputError
 from vertseg.volume import restore
@@ -286,56 +287,6 @@ def test_jpeg_lossless_syntaxes(tmp_path, small_scan, syntax) -> None:
     assert pydicom.dcmread(tmp_path / "compressed" / path.name).file_meta.TransferSyntaxUID.is_compressed
     expected = io.read_scan(scan.write_nifti(tmp_path / "scan.nii.gz"))
     assert_same_scan(io.read_scan(tmp_path / "compressed"), expected)
-
-
-def enhanced(scan, shared_orientation: bool):
-    """The scan as one Enhanced CT object, frames in an order of their own."""
-    from pydicom.dataset import Dataset
-    from pydicom.sequence import Sequence
-
-    slices = scan.slices()
-    order = np.random.default_rng(1).permutation(len(slices))
-    result = slices[0]
-    result.SOPClassUID = result.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2.1"
-    positions, orientation, spacing = scan.geometry()
-
-    def group(**macros):
-        dataset = Dataset()
-        for name, tags in macros.items():
-            item = Dataset()
-            for tag, value in tags.items():
-                setattr(item, tag, value)
-            setattr(dataset, name, Sequence([item]))
-        return dataset
-
-    plane = {"PlaneOrientationSequence": {"ImageOrientationPatient": [f"{o:.10f}"[:16] for o in orientation]}}
-    shared = {
-        "PixelMeasuresSequence": {"PixelSpacing": spacing},
-        "PixelValueTransformationSequence": {
-            "RescaleSlope": 1,
-            "RescaleIntercept": -1024,
-            "RescaleType": "HU",
-        },
-    }
-    place = [{"ImagePositionPatient": [f"{p:.8g}" for p in positions[k]]} for k in order]
-    result.SharedFunctionalGroupsSequence = Sequence(
-        [group(**shared, **(plane if shared_orientation else {}))]
-    )
-    result.PerFrameFunctionalGroupsSequence = Sequence(
-        [group(PlanePositionSequence=p, **({} if shared_orientation else plane)) for p in place]
-    )
-    for tag in (
-        "ImagePositionPatient",
-        "ImageOrientationPatient",
-        "PixelSpacing",
-        "RescaleSlope",
-        "RescaleIntercept",
-    ):
-        delattr(result, tag)
-    frames = np.stack([scan.hu[:, :, k].T.astype(int) + 1024 for k in order]).astype(np.uint16)
-    result.NumberOfFrames = len(slices)
-    result.set_pixel_data(frames, "MONOCHROME2", 16, generate_instance_uid=False)
-    return result
 
 
 @pytest.mark.parametrize("shared_orientation", [True, False])
