@@ -1,4 +1,4 @@
-"""The command line: `vertseg predict`, `prepare`, `train`, `evaluate`, `phantom` and `version`."""
+"""The command line: `vertseg predict`, `prepare`, `train`, `evaluate`, `phantom`, `dicom-node` and `version`."""
 
 import argparse
 import sys
@@ -15,13 +15,17 @@ _COMMANDS: Final = {
     "evaluate": ("vertseg.evaluation.command", "Figures with intervals on a labelled set."),
     "phantom": ("vertseg.phantom.command", "Render phantom scans."),
     "export": ("vertseg.export.command", "Write the networks for other runtimes."),
+    "dicom-node": (
+        "vertseg.serve.dicom_node.command",
+        "Receive CT series, send segmentations and reports back.",
+    ),
 }
 """Commands with a module of their own: it has `add_arguments` and `run`."""
 
 _EXTRAS: Final = {
     "torch": "torch", "monai": "torch", "safetensors": "torch", "lightning": "train", "jsonargparse": "train",
     "yaml": "train", "wandb": "train", "onnx": "export", "onnxscript": "export", "pydicom": "dicom",
-    "highdicom": "dicom", "sklearn": "evaluate",
+    "highdicom": "dicom", "pynetdicom": "node", "dicomweb_client": "node", "sklearn": "evaluate",
 }  # fmt: skip
 """The extra that brings a package."""
 
@@ -117,6 +121,18 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--approach", metavar="A", help="unipedicular or bipedicular, for the leak risk")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads, of all workers together")
     parser.add_argument("--quiet", action="store_true", help="no progress bars and no table")
+    dicom = parser.add_argument_group(
+        "DICOM",
+        "Objects on the frames of a DICOM scan, written beside the other results; needs vertseg[dicom].",
+    )
+    dicom.add_argument(
+        "--dicom-seg", action="store_true", help="segmentation.dcm: vertebrae, parts and findings"
+    )
+    dicom.add_argument(
+        "--dicom-sr",
+        action="store_true",
+        help="segmentation.dcm and measurements.dcm: measures and leak risks (TID 1500)",
+    )
     many = parser.add_argument_group(
         "a folder of scans",
         "The results of each scan lie in DIR under the scan's own path, with finished.json; what is finished is "

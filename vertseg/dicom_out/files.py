@@ -7,6 +7,7 @@ from typing import Any, Final
 from vertseg.dicom_out.report_document import measurement_document
 from vertseg.dicom_out.segmentation import segmentation
 from vertseg.dicom_out.source import SourceFrames, source_frames
+from vertseg.errors import InputError
 from vertseg.inference.findings import Findings
 from vertseg.io.atomic import atomic_path
 
@@ -48,10 +49,22 @@ def write_dicom(
 def dicom_writer(
     place: Path, series: str | None, with_report: bool
 ) -> Callable[[Findings, Path], tuple[Path, ...]]:
-    """Writes a prediction of the series into a folder; the frames are looked at now, so that they are refused early.
+    """Writes a prediction of the series into a folder; where no vertebra was found it writes nothing.
+
+    The frames are looked at now, so that a series is refused before it is predicted.
 
     Raises:
-        InputError: the series cannot be written about, see `source_frames`.
+        InputError: it is no DICOM, or its frames do not allow it, see `source_frames`.
     """
+    if place.name.lower().endswith((".nii", ".nii.gz")):
+        raise InputError(
+            f"'{place}' is no DICOM, so no DICOM object can lie on its frames; give the series it was made from."
+        )
     source = source_frames(place, series)
-    return lambda findings, folder: write_dicom(findings, source, folder, with_report=with_report)
+
+    def write(findings: Findings, folder: Path) -> tuple[Path, ...]:
+        if not findings.levels.array.any():
+            return ()
+        return write_dicom(findings, source, folder, with_report=with_report)
+
+    return write

@@ -16,7 +16,7 @@ from vertseg.inference.options import Plan, PredictOptions, Progress
 from vertseg.inference.pipeline import predict
 from vertseg.io import read_scan
 from vertseg.report.table import SCREEN_COLUMNS, screen_rows
-from vertseg.report.writer import check_output, write_outputs
+from vertseg.report.writer import AlsoWrite, check_output, write_outputs
 
 _ENDINGS = (".nii.gz", ".nii", ".zip", ".dcm")
 
@@ -40,6 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     found = folder_scans(arguments)
     if found is not None:
+        if arguments.dicom_seg or arguments.dicom_sr:
+            raise ConfigError(
+                "--dicom-seg and --dicom-sr are for single scans, not for a folder of many; name the scans."
+            )
         check_output(arguments.output)
         return predict_folder(found, arguments, _options(arguments, levels, plan), opened)
     folders = output_folders(arguments.scans, arguments.output)
@@ -67,6 +71,19 @@ def _options(arguments: argparse.Namespace, levels: tuple[int, ...] | None, plan
         checkpoint_dir=arguments.checkpoint_dir,
         threads=arguments.threads,
     )
+
+
+def dicom_objects(path: Path, arguments: argparse.Namespace) -> AlsoWrite | None:
+    """Writes the DICOM objects that are asked for; a scan that none can be made of is refused now.
+
+    Raises:
+        InputError: the scan is no DICOM, or its frames do not allow it.
+    """
+    if not (arguments.dicom_seg or arguments.dicom_sr):
+        return None
+    from vertseg.dicom_out.files import dicom_writer
+
+    return dicom_writer(path, arguments.series, with_report=arguments.dicom_sr)
 
 
 def output_folders(scans: list[Path], output: Path) -> list[Path]:
@@ -102,6 +119,7 @@ def _one(
     chosen: tuple[tuple[int, ...] | None, Plan],
 ) -> None:
     start = time.perf_counter()
+    dicom = dicom_objects(path, arguments)
     scan = read_scan(path, arguments.series, as_stored=True)
     reading = time.perf_counter() - start
     with _progress(path.name, arguments.quiet) as progress:
@@ -109,7 +127,7 @@ def _one(
         findings = predict(scan, options=options, engine=engine)
         findings.seconds["read"] = reading
         progress("write", 0, 1)
-        write_outputs(findings, scan.volume, folder)
+        write_outputs(findings, scan.volume, folder, dicom)
         progress("write", 1, 1)
     for warning in findings.warnings:
         print(f"vertseg: warning: {warning}", file=sys.stderr)
