@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
 def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `vertseg predict`, shared with `scripts/infer.py`."""
     parser.add_argument(
-        "scans", nargs="+", type=Path, metavar="SCAN",
+        "scans", nargs="*", type=Path, metavar="SCAN",
         help="NIfTI file, DICOM folder, file or zip; or one folder of many of them",
     )  # fmt: skip
     parser.add_argument(
@@ -121,6 +121,11 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--approach", metavar="A", help="unipedicular or bipedicular, for the leak risk")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads, of all workers together")
     parser.add_argument("--quiet", action="store_true", help="no progress bars and no table")
+    web = parser.add_argument_group("DICOMweb", "A scan out of a PACS, instead of SCAN; needs vertseg[node].")
+    web.add_argument("--dicomweb", metavar="URL", help="the service, such as https://pacs/dicom-web")
+    web.add_argument(
+        "--study", metavar="UID", help="StudyInstanceUID; --series where it has several CT series"
+    )
     dicom = parser.add_argument_group(
         "DICOM",
         "Objects on the frames of a DICOM scan, written beside the other results; needs vertseg[dicom].",

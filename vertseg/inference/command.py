@@ -29,6 +29,20 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         VertsegError: an option, a checkpoint or the device cannot be used, or the only scan cannot.
     """
+    if arguments.dicomweb is None:
+        return _run(arguments)
+    if arguments.scans or arguments.study is None:
+        raise ConfigError("--dicomweb takes the place of SCAN and needs --study UID.")
+    from vertseg.serve.dicom_web import fetched_series
+
+    check_output(arguments.output)
+    with fetched_series(arguments.dicomweb, arguments.study, arguments.series) as folder:
+        return _run(argparse.Namespace(**{**vars(arguments), "scans": [folder], "series": None}))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if not arguments.scans:
+        raise ConfigError("No scan is named; give a file or a folder, or --dicomweb URL with --study UID.")
     plan = Plan(arguments.cement_ml, arguments.viscosity, arguments.approach)
     levels = parse_levels(arguments.levels)
     if arguments.threads is not None and arguments.threads < 1:
