@@ -78,12 +78,14 @@ def assert_equal_masks(segmentation: bytes, slices: list, levels: np.ndarray) ->
 
 def upload(orthanc: Orthanc, folder: Path, target: Peer | Web) -> None:
     send(sorted(folder.glob("*.dcm")), target, "SENDER")
-    assert len(orthanc.instances("CT")) == len(list(folder.glob("*.dcm")))
+    sent = len(list(folder.glob("*.dcm")))
+    assert len(orthanc.instances("CT")) == sent
 
 
 def test_ct_in_segmentation_and_report_out(tmp_path: Path) -> None:
     scan = phantom(tmp_path)
     series = scan.write_dicom(tmp_path / "ct")
+    assert len(list(series.iterdir())) == scan.hu.shape[2]
     port = free_port()
     with running_orthanc(tmp_path / "orthanc", port) as orthanc:
         pacs = Peer("ORTHANC", "127.0.0.1", orthanc.dicom_port)
