@@ -55,10 +55,11 @@ def phantom(folder: Path) -> SmallScan:
         == 0
     )
     image = nib.as_closest_canonical(nib.load(path))
-    # As a scanner stores it: columns to the left, rows to the back.
-    hu = np.rint(np.asarray(image.dataobj)).astype(np.int16)[::-1, ::-1]
+    # As a scanner stores it: columns to the left, rows to the back, 12 bits, places in few digits.
+    hu = np.clip(np.rint(np.asarray(image.dataobj)), -1024, 3071).astype(np.int16)[::-1, ::-1]
     affine = image.affine @ np.diag([-1.0, -1, 1, 1])
     affine[:3, 3] = image.affine[:3] @ [hu.shape[0] - 1, hu.shape[1] - 1, 0, 1]
+    affine[:3, 3] = np.round(affine[:3, 3], 2)
     return SmallScan(hu, affine)
 
 
