@@ -9,11 +9,11 @@ import pytest
 
 pydicom = pytest.importorskip("pydicom")
 hd = pytest.importorskip("highdicom")
-pytest.importorskip("pynetdicom")
+pytest.importorskip("pynetdicom", reason="pynetdicom is not there: pip install 'vertseg[node]'")
 
 from pynetdicom import AE  # noqa: E402
 
-from tests.serve.dicom_node.conftest import Node  # noqa: E402
+from tests.serve.dicom_node.network import Node  # noqa: E402
 from vertseg import predict  # noqa: E402
 from vertseg.errors import InputError  # noqa: E402
 from vertseg.labels import level_name  # noqa: E402

@@ -19,9 +19,9 @@ from pydicom.uid import (
     JPEGLSNearLossless,
     LegacyConvertedEnhancedCTImageStorage,
     RLELossless,
+    Verification,
 )
 from pynetdicom import AE, evt
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from vertseg.errors import OutputError
 from vertseg.serve.dicom_node.inbox import Inbox, InboxFull
