@@ -19,7 +19,6 @@ from pydicom.uid import (
     JPEGLSNearLossless,
     LegacyConvertedEnhancedCTImageStorage,
     RLELossless,
-    Verification,
 )
 from pynetdicom import AE, evt
 
@@ -33,6 +32,9 @@ SYNTAXES: Final = (
     JPEGLossless, JPEGLSLossless, JPEGLSNearLossless, JPEG2000Lossless, JPEG2000,
 )  # fmt: skip
 """What `vertseg.io.dicom` decodes."""
+
+_VERIFICATION: Final = "1.2.840.10008.1.1"
+"""SOP class of C-ECHO (PS3.4 A.4)."""
 
 SUCCESS: Final = 0x0000
 OUT_OF_RESOURCES: Final = 0xA700
@@ -67,7 +69,7 @@ class Receiver:
         ae.require_calling_aet = list(settings.allow)
         ae.maximum_associations = settings.limits.associations
         ae.network_timeout, ae.acse_timeout, ae.dimse_timeout = 60, 30, 60
-        ae.add_supported_context(Verification)
+        ae.add_supported_context(_VERIFICATION)
         for sop_class in CT_CLASSES:
             ae.add_supported_context(sop_class, list(SYNTAXES))
         handlers = [
