@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -47,12 +47,17 @@ def check_output(folder: Path) -> None:
         raise output_error(folder, OSError(errno.EACCES, "no permission"))
 
 
+AlsoWrite = Callable[[Findings, Path], object]
+"""Writes further files of a prediction into a folder."""
+
+
 def write_outputs(
     findings: Findings,
     scan: Volume,
     folder: str | os.PathLike[str],
     plans: "Sequence[VertebraPlan]" = (),
     page: PageOptions | None = None,
+    also: AlsoWrite | None = None,
 ) -> Path:
     """Write all outputs into `folder`; the path of the folder.
 
@@ -66,6 +71,7 @@ def write_outputs(
         folder: made when absent, with its parents.
         plans: of the findings' vertebrae, for the reports.
         page: how `report.html` is written; None leaves it out.
+        also: writes further files, which appear together with the others.
 
     Raises:
         OutputError: the disk is full, or the file system refuses otherwise.
@@ -78,6 +84,8 @@ def write_outputs(
         partial = home / f".vertseg-partial-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         partial.mkdir()
         try:
+            if also is not None:
+                also(findings, partial)
             _write_all(findings, scan, partial, plans, page)
             _publish(partial, final)
         finally:
