@@ -23,6 +23,7 @@ from vertseg.inference.engines import Engine, open_engine
 from vertseg.inference.examine import examine_vertebrae
 from vertseg.inference.findings import Findings, Vertebra
 from vertseg.inference.gaps import confirmed
+from vertseg.inference.in_threads import in_threads
 from vertseg.inference.locate import locate_scan
 from vertseg.inference.located import Located
 from vertseg.inference.options import PredictOptions, Progress
@@ -112,7 +113,8 @@ class ScanSession:
             if column.sacrum is not None and _wants_sacrum(options):
                 add_sacrum(composed, column.sacrum)
         with _timed("measure", seconds):
-            vertebrae = tuple(found(composed, i, crop) for i, crop in enumerate(examined))
+            tasks = enumerate(examined)
+            vertebrae = tuple(in_threads(lambda task: found(composed, *task), tasks))
         with _timed("restore", seconds):
             levels, tissue, masks = restored(composed, scan)
         return Findings(
