@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,9 @@ def main() -> int:
     parser.add_argument("--seeds", default="900400,900401")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/int8.json"))
     arguments = parser.parse_args()
-    import nncf
     import openvino
+
+    nncf: Any = import_module("nncf")
 
     try:
         crops = crops_of([int(seed) for seed in arguments.seeds.split(",")])

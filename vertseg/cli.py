@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "evaluate": ("vertseg.evaluation.command", "Figures with intervals on a labelled set."),
     "phantom": ("vertseg.phantom.command", "Render phantom scans."),
     "export": ("vertseg.export.command", "Write the networks for other runtimes."),
+    "cluster": ("vertseg.inference.cluster", "Predict a folder over the nodes of a Ray cluster."),
 }
 """Commands with a module of their own: it has `add_arguments` and `run`."""
 
