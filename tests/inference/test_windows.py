@@ -122,17 +122,20 @@ def _found(x_at: NDArray[np.float64]) -> tuple[int, float]:
     return engine.windows, float((out["tissue"][LocateClass.BODY] > 0.5)[column].mean())
 
 
-def test_a_straight_spine_takes_one_window_for_each_slab() -> None:
+def test_a_straight_spine_takes_one_window_for_each_slab(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locate, "FOLLOW_SPINE", True)
     windows, found = _found(np.full(240, 80.0))
     assert found == 1.0 and windows == 3
 
 
-def test_windows_follow_a_bent_spine() -> None:
+def test_windows_follow_a_bent_spine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locate, "FOLLOW_SPINE", True)
     windows, found = _found(80 + 45 * np.sin(np.linspace(0, np.pi, 240)))
     assert found == 1.0 and windows < len(window_boxes((160, 120, 240), (80, 80, 96), 0.25))
 
 
-def test_a_spine_out_of_the_first_window_is_found_by_sliding() -> None:
+def test_a_spine_out_of_the_first_window_is_found_by_sliding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locate, "FOLLOW_SPINE", True)
     _, found = _found(np.full(96, 14.0))
     assert found == 1.0
 

@@ -7,7 +7,7 @@ from vertseg.inference.engines import Arrays, Engine
 from vertseg.inference.located import Located
 from vertseg.inference.options import Progress
 from vertseg.inference.window_mean import WindowMean
-from vertseg.inference.windows import Box, box_about, leaves, window_boxes
+from vertseg.inference.windows import Box, box_about, near_sides, window_boxes
 from vertseg.preprocess import AIR_HU, locate_input, normalise_hu
 from vertseg.volume import Grid, Volume
 
@@ -21,7 +21,12 @@ _STRIDE = 4
 _SPINE = 0.5
 _LEAST_SPINE_VOXELS = 100
 """Of a slab, about 3 ml; fewer are no reason to believe that the spine is in the window."""
-_SIDE_MARGIN = 6
+FOLLOW_SPINE = False
+"""Whether one window about the spine may stand for all of a slab's. It takes a half to a quarter of the windows, but
+until `scripts/diagnose_levels.py` has shown on all its validation phantoms that levels stay right, all are run."""
+_SIDE_MARGIN = 4
+_BEHIND_BONE = 8
+"""Voxels by which the spine lies behind the middle of all bone, with ribs, hips or skull: 24 mm at 3 mm."""
 _TOP = 16
 """Voxels of the upper end of what was found in a slab, about which the next window lies: 48 mm at 3 mm."""
 
@@ -31,10 +36,10 @@ Place = tuple[float, float]
 def locate_scan(volume: Volume, engine: Engine, progress: Progress) -> Located:
     """Outputs of the locate network on the part of its grid that holds the patient.
 
-    The image is cut into slabs from foot to head, each a window high. In each slab one window about the spine is
-    run: about the bone at first, then above what was found in the slab below. Where that window shows no vertebra,
-    or one that comes near its sides, the slab is covered by sliding windows. Windows with fewer than 50 voxels
-    above 120 HU hold no vertebra and are not run. What several windows see is averaged. Levels and offsets are kept
+    The image is cut into slabs from foot to head, each a window high, and each covered by sliding windows. With
+    `FOLLOW_SPINE` one window about the spine is run in each slab: about the bone at first, then above what was found
+    in the slab below; the sliding ones follow where it shows no vertebra, or one that comes near its sides. Windows
+    with fewer than 50 voxels above 120 HU hold no vertebra and are not run. What several windows see is averaged. Levels and offsets are kept
     where a window gives vertebra a probability of 0.01 or more, which is all that they are read for.
 
     Args:
@@ -109,20 +114,30 @@ def _slab(
     seen = np.argwhere(bone[:, :, slab].any(axis=2))
     if np.count_nonzero(bone[:, :, slab]) < _LEAST_BONE_VOXELS:
         return None
-    middle = np.median(seen, axis=0) if below is None else below
+    if not FOLLOW_SPINE:
+        _slide(image, bone, boxes, engine, mean)
+        return None
+    middle = np.median(seen, axis=0) - (0, _BEHIND_BONE) if below is None else below
     first = box_about((float(middle[0]), float(middle[1])), image.shape, mean.window, slab)
     spine = _run(image, first, engine, mean)
     enough = np.count_nonzero(spine) >= _LEAST_SPINE_VOXELS
-    if not enough or leaves(spine, first, image.shape, _SIDE_MARGIN):
-        for box in boxes:
-            if box != first and np.count_nonzero(bone[box]) >= _LEAST_BONE_VOXELS:
-                _run(image, box, engine, mean)
+    if not enough or near_sides(spine, first, image.shape, _SIDE_MARGIN) >= _LEAST_SPINE_VOXELS:
+        _slide(image, bone, [box for box in boxes if box != first], engine, mean)
     if not enough:
         return None
     top = np.argwhere(spine)
     top = top[top[:, 2] >= top[:, 2].max() - _TOP]
     x, y = np.median(top[:, :2], axis=0) + (first[0].start, first[1].start)
     return float(x), float(y)
+
+
+def _slide(
+    image: NDArray[np.float32], bone: NDArray[np.bool_], boxes: list[Box], engine: Engine, mean: WindowMean
+) -> None:
+    """Run those windows of a slab in which there is bone."""
+    for box in boxes:
+        if np.count_nonzero(bone[box]) >= _LEAST_BONE_VOXELS:
+            _run(image, box, engine, mean)
 
 
 def _run(image: NDArray[np.float32], box: Box, engine: Engine, mean: WindowMean) -> NDArray[np.bool_]:

@@ -45,15 +45,16 @@ def box_about(centre_vox: Sequence[float], shape: Sequence[int], window: Sequenc
     return sides[0], sides[1], z
 
 
-def leaves(mask: NDArray[np.bool_], box: Box, shape: Sequence[int], margin: int) -> bool:
-    """Whether a mask (x, y, z) of a box comes within `margin` of a side in x or y beyond which the image goes on."""
+def near_sides(mask: NDArray[np.bool_], box: Box, shape: Sequence[int], margin: int) -> int:
+    """Voxels of a box's mask (x, y, z) within `margin` of a side in x or y beyond which the image goes on."""
     low, high = slice(None, margin), slice(-margin, None)
-    return bool(
-        (box[0].start > 0 and mask[low].any())
-        or (box[0].stop < shape[0] and mask[high].any())
-        or (box[1].start > 0 and mask[:, low].any())
-        or (box[1].stop < shape[1] and mask[:, high].any())
+    sides = (
+        (box[0].start > 0, mask[low]),
+        (box[0].stop < shape[0], mask[high]),
+        (box[1].start > 0, mask[:, low]),
+        (box[1].stop < shape[1], mask[:, high]),
     )
+    return sum(int(np.count_nonzero(side)) for goes_on, side in sides if goes_on)
 
 
 def total_weights(
