@@ -38,7 +38,7 @@ def monai_prediction(scan: Path) -> dict[str, Any]:
     from monai.data import MetaTensor
     from monai.inferers import SlidingWindowInferer
     from monai.transforms import Compose, LoadImaged, Orientationd, SaveImage, ScaleIntensityRanged, Spacingd
-    from monai.transforms.utils import allow_missing_keys_mode  # noqa: F401  (the bundle's own import)
+    from monai.transforms.utils import convert_applied_interp_mode
 
     from vertseg.nets.checkpoint import load_checkpoint
     from vertseg.nets.meta import default_checkpoint
@@ -68,7 +68,8 @@ def monai_prediction(scan: Path) -> dict[str, Any]:
             inferer = SlidingWindowInferer(WINDOW, sw_batch_size=1, overlap=0.25, mode="gaussian")
             logits = inferer(data["image"][None], tissue)[0]
             labels = MetaTensor(logits.argmax(0, keepdim=True).float(), meta=data["image"].meta)
-            labels.applied_operations = data["image"].applied_operations[:-1]
+            done = data["image"].applied_operations
+            labels.applied_operations = convert_applied_interp_mode(done, mode="nearest", align_corners=False)
         with timed("back_write", seconds):
             for transform in reversed(transforms.transforms[1:3]):
                 labels = transform.inverse({"image": labels})["image"]
