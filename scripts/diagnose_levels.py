@@ -143,8 +143,12 @@ def located_scans(seeds: range, engine: Engine, cache: Path | None) -> Iterator[
     for seed in seeds:
         scan = scans.get(seed)
         x, y, z = scan["level"].shape
-        located = unpacked(kept.get(seed), Grid((x, y, z), scan["affine"]))
-        yield Scan(seed, located, scan["level"], wanted_levels(scan))
+        source = Grid((x, y, z), scan["affine"])
+        located = unpacked(kept.get(seed), source)
+        # The outputs may lie on the patient's part of the grid only.
+        start = np.rint(source.voxel(located.grid.affine[:3, 3])).astype(int)
+        part = tuple(slice(a, a + n) for a, n in zip(start, located.grid.shape, strict=True))
+        yield Scan(seed, located, scan["level"][part], wanted_levels(scan))
 
 
 def diagnose(scans: Iterable[Scan]) -> dict[str, Any]:

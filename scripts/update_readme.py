@@ -21,6 +21,9 @@ END = "<!-- figures: end -->"
 INJECTION_BEGIN = "<!-- injection: begin (written by scripts/update_readme.py) -->"
 INJECTION_END = "<!-- injection: end -->"
 
+SPEED_BEGIN = "<!-- speed: begin (written by scripts/update_readme.py) -->"
+SPEED_END = "<!-- speed: end -->"
+
 PHANTOM_ROWS = (
     ("Dice of vertebrae", "vertebra_dice"),
     ("Dice per named vertebra", "level_dice"),
@@ -122,6 +125,38 @@ def injection_lines() -> str:
     return "\n".join(lines)
 
 
+def speed_lines() -> str:
+    """Rows of the speed table, of what the benches have written so far."""
+    lines: list[str] = []
+    benchmarks = REPOSITORY / "benchmarks"
+    if (benchmarks / "predict.json").exists():
+        result = json.loads((benchmarks / "predict.json").read_text())
+        cpu = result["machine"]["cpu"]
+        lines += [
+            f"| file to outputs, {result['threads']} threads, {cpu} | wall | CPU | peak | one vertebra at a point |",
+            "|---|---|---|---|---|",
+        ]
+        for name, run in result["scans"].items():
+            warm, point = run["warm"], run["point"]
+            memory = f"{run['peak_gb']} GB"
+            lines.append(
+                f"| {name} | {warm['wall_s']} s | {warm['cpu_s']} s | {memory} | {point['wall_s']} s |"
+            )
+    if (benchmarks / "peers.json").exists():
+        result = json.loads((benchmarks / "peers.json").read_text())
+        lines += [
+            "",
+            f"| beside vertseg, {result['scan']}, {result['cpu']} | wall | CPU | memory |",
+            "|---|---|---|---|",
+        ]
+        for name, times in (result["beside_vertseg"] or {}).items():
+            scaled = result["runs"][name].get("scaled_from_patches")
+            title = name.replace("_", ", ") + (" (scaled from a part of its patches)" if scaled else "")
+            row = (times[k] for k in ("times_wall", "times_cpu", "times_peak"))
+            lines.append(f"| {title} | {' | '.join(f'{value}x' for value in row)} |")
+    return "\n".join(lines)
+
+
 def interval(figure: dict[str, Any], measure: str) -> str:
     """A figure with its interval; a missing end is open."""
     scale, unit = (100, " %") if measure == "rate" else (1, "")
@@ -154,6 +189,7 @@ def main() -> int:
     try:
         wanted = replaced(text, BEGIN, END, block())
         wanted = replaced(wanted, INJECTION_BEGIN, INJECTION_END, injection_lines())
+        wanted = replaced(wanted, SPEED_BEGIN, SPEED_END, speed_lines())
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -24,6 +24,7 @@ _COMMANDS: Final = {
         "vertseg.serve.dicom_node.command",
         "Receive CT series, send segmentations and reports back.",
     ),
+    "cluster": ("vertseg.inference.cluster", "Predict a folder over the nodes of a Ray cluster."),
 }
 """Commands with a module of their own: it has `add_arguments` and `run`."""
 
@@ -113,6 +114,10 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for the results; with several scans one folder each in it",
     )  # fmt: skip
     parser.add_argument("--levels", metavar="L1,L2", help="examine and report these levels only")
+    parser.add_argument(
+        "--point", metavar="X,Y,Z",
+        help="examine and report the vertebra at this point only (world mm: right, front, head); --point=-12,30,55",
+    )  # fmt: skip
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
         "--engine", metavar="E", default="auto",
@@ -172,6 +177,23 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         "--show-patient", action="store_true",
         help="name the input file in report.html, and repeat its description; both can hold the patient's name",
     )  # fmt: skip
+
+
+def parse_point(text: str | None) -> tuple[float, float, float] | None:
+    """World coordinates in mm of "x,y,z"; None for None.
+
+    Raises:
+        ConfigError: it is not three numbers.
+    """
+    if text is None:
+        return None
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--point needs three numbers in mm like --point=-12,30,55, not '{text}'."
+        ) from None
+    return x, y, z
 
 
 def parse_levels(text: str | None) -> tuple[int, ...] | None:

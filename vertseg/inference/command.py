@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from vertseg.cli import parse_levels
+from vertseg.cli import parse_levels, parse_point
 from vertseg.errors import ConfigError, VertsegError
 from vertseg.inference.engines import Engine, open_engine
 from vertseg.inference.findings import Findings
@@ -47,7 +47,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not arguments.scans:
         raise ConfigError("No scan is named; give a file or a folder, or --dicomweb URL with --study UID.")
     plan = Plan(arguments.cement_ml, arguments.viscosity, arguments.approach)
-    levels = parse_levels(arguments.levels)
+    options = _options(arguments, plan)
     if arguments.threads is not None and arguments.threads < 1:
         raise ConfigError(f"--threads must be at least 1, not {arguments.threads}.")
     sharing(arguments)
@@ -56,13 +56,15 @@ def _run(arguments: argparse.Namespace) -> int:
         return open_engine(arguments.engine, arguments.checkpoint_dir, arguments.device, arguments.threads)
 
     found = folder_scans(arguments)
+    if options.point_mm is not None and (found is not None or len(arguments.scans) > 1):
+        raise ConfigError("--point is a place in one scan; give one scan, or --levels for several.")
     if found is not None:
         if arguments.dicom_seg or arguments.dicom_sr:
             raise ConfigError(
                 "--dicom-seg and --dicom-sr are for single scans, not for a folder of many; name the scans."
             )
         check_output(arguments.output)
-        return predict_folder(found, arguments, _options(arguments, levels, plan), opened)
+        return predict_folder(found, arguments, options, opened)
     folders = output_folders(arguments.scans, arguments.output)
     for folder in folders:
         check_output(folder)
@@ -70,7 +72,7 @@ def _run(arguments: argparse.Namespace) -> int:
     status = 0
     for scan_path, folder in zip(arguments.scans, folders, strict=True):
         try:
-            _one(scan_path, folder, engine, arguments, (levels, plan))
+            _one(scan_path, folder, engine, arguments, options)
         except VertsegError as error:
             if len(folders) == 1:
                 raise
@@ -79,9 +81,10 @@ def _run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _options(arguments: argparse.Namespace, levels: tuple[int, ...] | None, plan: Plan) -> PredictOptions:
+def _options(arguments: argparse.Namespace, plan: Plan) -> PredictOptions:
     return PredictOptions(
-        levels=levels,
+        levels=parse_levels(arguments.levels),
+        point_mm=parse_point(arguments.point),
         plan=plan,
         device=arguments.device,
         engine=arguments.engine,
@@ -133,14 +136,14 @@ def _one(
     folder: Path,
     engine: Engine,
     arguments: argparse.Namespace,
-    chosen: tuple[tuple[int, ...] | None, Plan],
+    options: PredictOptions,
 ) -> None:
     start = time.perf_counter()
     dicom = dicom_objects(path, arguments)
     scan = read_scan(path, arguments.series, as_stored=True)
     reading = time.perf_counter() - start
     with _progress(path.name, arguments.quiet) as progress:
-        options = replace(_options(arguments, *chosen), progress=progress)
+        options = replace(options, progress=progress)
         findings = predict(scan, options=options, engine=engine)
         findings.seconds["read"] = reading
         progress("write", 0, 1)

@@ -88,6 +88,7 @@ def predict_folder(
     arguments: argparse.Namespace,
     options: PredictOptions,
     opened: Callable[[], Engine],
+    runner: Callable[[list[FoundScan], Job], Iterator[Outcome]] | None = None,
 ) -> int:
     """Predict what is not finished of this shard; 0, or 2 when there were bad scans.
 
@@ -96,6 +97,7 @@ def predict_folder(
         arguments: of the command line.
         options: of the prediction.
         opened: opens the engine, where this process needs one.
+        runner: runs the scans elsewhere, as on a cluster; None runs them here.
 
     Raises:
         VertsegError: an option, a checkpoint or the device cannot be used, or a result could not be written.
@@ -107,8 +109,12 @@ def predict_folder(
     mine = found.part(shares.part, shares.parts)
     todo = [scan for scan in mine.scans if not job.is_finished(scan)]
     outcomes = [Outcome(bad.name, "bad", sentence=bad.sentence) for bad in mine.bad]
+    if runner is None or not todo:
+        found_out = _outcomes(todo, job, shares.workers, opened)
+    else:
+        found_out = runner(todo, job)
     with Screen(len(todo), arguments.quiet) as screen:
-        for outcome in _outcomes(todo, job, shares.workers, opened):
+        for outcome in found_out:
             outcomes.append(outcome)
             screen.show(outcome)
     write_summary(found.scans, job)
