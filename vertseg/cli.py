@@ -15,13 +15,15 @@ _COMMANDS: Final = {
     "evaluate": ("vertseg.evaluation.command", "Figures with intervals on a labelled set."),
     "phantom": ("vertseg.phantom.command", "Render phantom scans."),
     "export": ("vertseg.export.command", "Write the networks for other runtimes."),
+    "serve": ("vertseg.serve.command", "Predictions over HTTP, for 3D Slicer, OHIF and programs."),
 }
 """Commands with a module of their own: it has `add_arguments` and `run`."""
 
 _EXTRAS: Final = {
     "torch": "torch", "monai": "torch", "safetensors": "torch", "lightning": "train", "jsonargparse": "train",
     "yaml": "train", "wandb": "train", "onnx": "export", "onnxscript": "export", "pydicom": "dicom",
-    "highdicom": "dicom", "sklearn": "evaluate",
+    "highdicom": "dicom", "sklearn": "evaluate", "fastapi": "serve", "uvicorn": "serve", "starlette": "serve",
+    "prometheus_client": "serve", "python_multipart": "serve", "httpx": "serve",
 }  # fmt: skip
 """The extra that brings a package."""
 
