@@ -18,6 +18,7 @@ import numpy as np
 
 from vertseg.errors import InputError, OutputError, VertsegError
 from vertseg.inference.engines import Engine
+from vertseg.inference.findings import Findings
 from vertseg.inference.pipeline import predict
 from vertseg.io import read_scan
 from vertseg.report.writer import write_outputs
@@ -26,6 +27,7 @@ from vertseg.serve.uploads import check_dicom, check_upload, kind_of, unpack
 from vertseg.serve.wishes import Wishes
 
 _PARENT_POLL_S: Final = 1.0
+_POINT_REACH_MM: Final = 60.0
 SCAN_NAME: Final = "scan"
 """How reports and sentences call the scan, whatever the client called it."""
 
@@ -137,12 +139,39 @@ def run_job(
         findings = predict(
             replace(scan, path=Path(SCAN_NAME)), options=task.wishes.options(progress), engine=engine
         )
+        if task.wishes.point_mm is not None:
+            findings = at_point(findings, task.wishes.point_mm)
         findings.seconds["read"] = time.perf_counter() - start
         progress("write", 0, 1)
         write_outputs(findings, scan.volume, task.folder / "results")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return {"vertebrae": len(findings.vertebrae)}
+
+
+def at_point(findings: Findings, point_mm: tuple[float, float, float]) -> Findings:
+    """The findings with that vertebra alone in which a point lies, or whose body's centre is nearest to it.
+
+    Args:
+        findings: of the whole scan.
+        point_mm: world RAS mm.
+
+    Raises:
+        InputError: no vertebra is within 60 mm of it.
+    """
+    grid = findings.levels.grid
+    vox = np.rint(grid.voxel(point_mm)).astype(int)
+    inside = bool((vox >= 0).all() and (vox < grid.shape).all())
+    level = int(findings.levels.array[tuple(vox)]) if inside else 0
+    hit = [v for v in findings.vertebrae if v.level == level]
+    if not hit:
+        distances = {
+            float(np.linalg.norm(np.subtract(v.centroid_mm, point_mm))): v for v in findings.vertebrae
+        }
+        hit = [distances[d] for d in sorted(distances)[:1] if d <= _POINT_REACH_MM]
+    if not hit:
+        raise InputError("No vertebra was found at or near that point; points are in mm, world RAS.")
+    return replace(findings, vertebrae=(hit[0],))
 
 
 def run_tensors(task: TensorTask, engine: Engine) -> dict[str, Any]:
