@@ -1,10 +1,10 @@
 """A client of `vertseg serve`: submit a scan, follow its job, fetch what was found.
 
-    with Client("http://127.0.0.1:8000") as client:
-        job = client.submit("scan.nii.gz", levels=("L1", "L2"))
-        job = client.wait(job.id)
-        print(client.report(job.id)["vertebrae"])
-        client.download(job.id, "out")
+with Client("http://127.0.0.1:8000") as client:
+    job = client.submit("scan.nii.gz", levels=("L1", "L2"))
+    job = client.wait(job.id)
+    print(client.report(job.id)["vertebrae"])
+    client.download(job.id, "out")
 """
 
 import json
@@ -327,4 +327,11 @@ def _raise_for(answer: httpx.Response) -> None:
 
 
 def _job(values: dict[str, Any]) -> RemoteJob:
-    return RemoteJob(**{name: values.get(name) for name in RemoteJob.__dataclass_fields__})
+    return RemoteJob(
+        id=str(values["id"]),
+        status=str(values["status"]),
+        stage=values.get("stage"),
+        done=values.get("done"),
+        total=values.get("total"),
+        error=values.get("error"),
+    )

@@ -23,7 +23,9 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A ready server whose engine reads the drawn truth."""
-    settings = ServeSettings(tmp_path_factory.mktemp("serve"), opener=oracle, limits=Limits(per_minute=100_000))
+    settings = ServeSettings(
+        tmp_path_factory.mktemp("serve"), opener=oracle, limits=Limits(per_minute=100_000)
+    )
     with TestClient(create_app(settings), base_url="http://127.0.0.1") as client:
         until_ready(client)
         yield client

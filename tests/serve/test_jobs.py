@@ -75,7 +75,10 @@ def test_everything_is_there_after_opening_again_without_closing(tmp_path: Path,
     add(store, "b")
     store.begin()
     again = JobStore(tmp_path / "jobs.sqlite")
-    assert [(j.id, j.status) for j in again.with_status("queued", "running")] == [("a", "running"), ("b", "queued")]
+    assert [(j.id, j.status) for j in again.with_status("queued", "running")] == [
+        ("a", "running"),
+        ("b", "queued"),
+    ]
 
 
 def test_a_jump_of_the_clock_ages_nothing(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:

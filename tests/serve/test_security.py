@@ -67,7 +67,15 @@ def test_a_bucket_refills_evenly_and_each_client_has_its_own() -> None:
 def test_with_a_token_only_health_and_login_are_open(serving: Callable[..., TestClient]) -> None:
     client = serving(token=TOKEN)
     assert client.get("/health").status_code == 200
-    for path in ("/v1/models", "/metrics", "/info/", "/docs", "/openapi.json", "/datastore/", "/v2/models/locate"):
+    for path in (
+        "/v1/models",
+        "/metrics",
+        "/info/",
+        "/docs",
+        "/openapi.json",
+        "/datastore/",
+        "/v2/models/locate",
+    ):
         answer = client.get(path)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
@@ -103,7 +111,9 @@ def test_too_many_requests_are_told_when_to_come_back(serving: Callable[..., Tes
     assert 1 <= int(client.get("/health").headers["retry-after"]) <= 21
 
 
-def test_bodies_over_the_limit_are_refused_with_and_without_a_length(serving: Callable[..., TestClient]) -> None:
+def test_bodies_over_the_limit_are_refused_with_and_without_a_length(
+    serving: Callable[..., TestClient],
+) -> None:
     client = serving(limits=Limits(upload_mib=1))
     body = b"x" * ((1 << 20) + 1)
     assert client.post("/v1/jobs", files={"scan": body}).status_code == 413

@@ -76,7 +76,9 @@ def test_the_scan_is_gone_when_its_job_has_ended(served: TestClient, job: str) -
     assert [path.name for path in folder.iterdir()] == ["results"]
 
 
-@pytest.mark.parametrize("name", ["../../jobs.sqlite", "..%2f..%2fjobs.sqlite", "%2e%2e/audit.jsonl", "absent"])
+@pytest.mark.parametrize(
+    "name", ["../../jobs.sqlite", "..%2f..%2fjobs.sqlite", "%2e%2e/audit.jsonl", "absent"]
+)
 def test_no_name_leads_out_of_the_results(served: TestClient, job: str, name: str) -> None:
     assert served.get(f"/v1/jobs/{job}/files/{name}").status_code == 404
 
@@ -120,7 +122,9 @@ def test_the_same_key_gives_the_same_job(served: TestClient, scan: Path) -> None
         ({"levels": "L1", "point_mm": "1,2,3"}, "not both"),
     ],
 )
-def test_wishes_that_are_not_possible(served: TestClient, scan: Path, form: dict[str, str], says: str) -> None:
+def test_wishes_that_are_not_possible(
+    served: TestClient, scan: Path, form: dict[str, str], says: str
+) -> None:
     with scan.open("rb") as file:
         answer = served.post("/v1/jobs", files={"scan": file}, data=form)
     assert answer.status_code == 422
@@ -152,6 +156,7 @@ def test_what_is_kept_long_enough_goes(served: TestClient, scan: Path) -> None:
     assert not service.places.job(job_id).exists()
 
 
+@pytest.mark.slow
 def test_a_full_queue_says_when_to_come_back_and_a_cancelled_job_makes_room(
     serving: Callable[..., TestClient], scan: Path
 ) -> None:
@@ -165,6 +170,7 @@ def test_a_full_queue_says_when_to_come_back_and_a_cancelled_job_makes_room(
     submit(client, scan)
 
 
+@pytest.mark.slow
 def test_a_job_over_its_time_fails_and_the_next_one_gets_a_new_worker(
     serving: Callable[..., TestClient], scan: Path
 ) -> None:
@@ -175,6 +181,7 @@ def test_a_job_over_its_time_fails_and_the_next_one_gets_a_new_worker(
         assert (job["status"], job["error_kind"]) == ("failed", "limit")
 
 
+@pytest.mark.slow
 def test_a_scan_that_kills_its_worker_is_given_up_after_two_tries(
     serving: Callable[..., TestClient], scan: Path
 ) -> None:

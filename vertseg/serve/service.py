@@ -94,6 +94,8 @@ class Service:
 
         Args:
             source: an upload, or an image that is here already.
+            wishes: what is asked of the prediction.
+            client: address, for the audit log.
             key: a client's own name for its request: sent again, it gives the same job again.
 
         Raises:
