@@ -128,3 +128,17 @@ def test_a_package_that_is_not_installed_is_a_sentence(
     monkeypatch.setattr(cli, "import_module", absent)
     assert main(["phantom", "scan"]) == 2
     assert "pip install 'vertseg[torch]'" in capsys.readouterr().err
+
+
+def test_a_point_is_three_numbers() -> None:
+    assert cli.parse_point("-12.5,30,55") == (-12.5, 30.0, 55.0)
+    assert cli.parse_point(None) is None
+    for text in ("1,2", "1,2,x", "1,2,3,4", ""):
+        with pytest.raises(ConfigError, match="three numbers"):
+            cli.parse_point(text)
+
+
+def test_a_point_in_several_scans_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scans = [str(tmp_path / "a.nii.gz"), str(tmp_path / "b.nii.gz")]
+    assert main(["predict", *scans, "--output", str(tmp_path / "out"), "--point=1,2,3"]) == 2
+    assert "place in one scan" in capsys.readouterr().err

@@ -105,6 +105,10 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for the results; with several scans one folder each in it",
     )  # fmt: skip
     parser.add_argument("--levels", metavar="L1,L2", help="examine and report these levels only")
+    parser.add_argument(
+        "--point", metavar="X,Y,Z",
+        help="examine and report the vertebra at this point only (world mm: right, front, head); --point=-12,30,55",
+    )  # fmt: skip
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
         "--engine", metavar="E", default="auto",
@@ -131,6 +135,23 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="GLOB",
         help="only scans whose file name, or path in the folder, is like 'ct*.nii.gz'",
     )
+
+
+def parse_point(text: str | None) -> tuple[float, float, float] | None:
+    """World coordinates in mm of "x,y,z"; None for None.
+
+    Raises:
+        ConfigError: it is not three numbers.
+    """
+    if text is None:
+        return None
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--point needs three numbers in mm like --point=-12,30,55, not '{text}'."
+        ) from None
+    return x, y, z
 
 
 def parse_levels(text: str | None) -> tuple[int, ...] | None:

@@ -40,19 +40,34 @@ def normalise_hu(hu: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.f
     return np.asarray(np.interp(hu, KNOTS_HU, KNOTS_VALUE), np.float32)
 
 
-def locate_grid(source: Grid, spacing_mm: float) -> Grid:
-    """Grid of the locate network: world-aligned, isotropic, covering `source`."""
-    return source.covering(spacing_mm)
+def locate_grid(source: Grid, spacing_mm: float, within: Grid | None = None) -> Grid:
+    """Grid of the locate network: world-aligned, isotropic, covering `source`, or the part of it in `within`."""
+    whole = source.covering(spacing_mm)
+    if within is None:
+        return whole
+    corners = whole.voxel(within.corners_mm())
+    start = np.clip(np.floor(corners.min(axis=0) + 0.5), 0, np.array(whole.shape) - 1).astype(int)
+    stop = np.clip(np.ceil(corners.max(axis=0) + 0.5), start + 1, whole.shape).astype(int)
+    affine = whole.affine.copy()
+    affine[:3, 3] = whole.world(start)
+    x, y, z = (int(n) for n in stop - start)
+    return Grid((x, y, z), affine)
 
 
-def locate_hu(volume: Volume, spacing_mm: float) -> Volume:
+def locate_hu(volume: Volume, spacing_mm: float, within: Grid | None = None) -> Volume:
     """HU of a scan on its locate grid (anti-aliased, air outside): `locate_input` before normalisation."""
-    return volume.resampled_to(locate_grid(volume.grid, spacing_mm), 1, AIR_HU)
+    return volume.resampled_to(locate_grid(volume.grid, spacing_mm, within), 1, AIR_HU)
 
 
-def locate_input(volume: Volume, spacing_mm: float) -> Volume:
-    """The locate network's input of a scan: float32 (X, Y, Z), RAS, isotropic `spacing_mm`, normalised."""
-    resampled = locate_hu(volume, spacing_mm)
+def locate_input(volume: Volume, spacing_mm: float, within: Grid | None = None) -> Volume:
+    """The locate network's input of a scan: float32 (X, Y, Z), RAS, isotropic `spacing_mm`, normalised.
+
+    Args:
+        volume: the scan in HU.
+        spacing_mm: of the network.
+        within: what of the scan is wanted; None takes all. Voxels lie at the same places either way.
+    """
+    resampled = locate_hu(volume, spacing_mm, within)
     return Volume(normalise_hu(resampled.array), resampled.affine)
 
 

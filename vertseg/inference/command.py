@@ -5,9 +5,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from vertseg.cli import parse_levels
+from vertseg.cli import parse_levels, parse_point
 from vertseg.errors import ConfigError, VertsegError
 from vertseg.inference.engines import Engine, open_engine
 from vertseg.inference.findings import Findings
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         VertsegError: an option, a checkpoint or the device cannot be used, or the only scan cannot.
     """
     plan = Plan(arguments.cement_ml, arguments.viscosity, arguments.approach)
-    levels = parse_levels(arguments.levels)
+    options = _options(arguments, plan)
     if arguments.threads is not None and arguments.threads < 1:
         raise ConfigError(f"--threads must be at least 1, not {arguments.threads}.")
     sharing(arguments)
@@ -39,9 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
         return open_engine(arguments.engine, arguments.checkpoint_dir, arguments.device, arguments.threads)
 
     found = folder_scans(arguments)
+    if options.point_mm is not None and (found is not None or len(arguments.scans) > 1):
+        raise ConfigError("--point is a place in one scan; give one scan, or --levels for several.")
     if found is not None:
         check_output(arguments.output)
-        return predict_folder(found, arguments, _options(arguments, levels, plan), opened)
+        return predict_folder(found, arguments, options, opened)
     folders = output_folders(arguments.scans, arguments.output)
     for folder in folders:
         check_output(folder)
@@ -49,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     status = 0
     for scan_path, folder in zip(arguments.scans, folders, strict=True):
         try:
-            _one(scan_path, folder, engine, arguments, (levels, plan))
+            _one(scan_path, folder, engine, arguments, options)
         except VertsegError as error:
             if len(folders) == 1:
                 raise
@@ -58,9 +61,10 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _options(arguments: argparse.Namespace, levels: tuple[int, ...] | None, plan: Plan) -> PredictOptions:
+def _options(arguments: argparse.Namespace, plan: Plan) -> PredictOptions:
     return PredictOptions(
-        levels=levels,
+        levels=parse_levels(arguments.levels),
+        point_mm=parse_point(arguments.point),
         plan=plan,
         device=arguments.device,
         engine=arguments.engine,
@@ -99,14 +103,13 @@ def _one(
     folder: Path,
     engine: Engine,
     arguments: argparse.Namespace,
-    chosen: tuple[tuple[int, ...] | None, Plan],
+    options: PredictOptions,
 ) -> None:
     start = time.perf_counter()
     scan = read_scan(path, arguments.series, as_stored=True)
     reading = time.perf_counter() - start
     with _progress(path.name, arguments.quiet) as progress:
-        options = PredictOptions(levels=chosen[0], plan=chosen[1], progress=progress)
-        findings = predict(scan, options=options, engine=engine)
+        findings = predict(scan, options=replace(options, progress=progress), engine=engine)
         findings.seconds["read"] = reading
         progress("write", 0, 1)
         write_outputs(findings, scan.volume, folder)

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.inference.examine import Examined
-from vertseg.inference.findings import Vertebra
+from vertseg.inference.in_threads import in_threads
 from vertseg.inference.located import Located
-from vertseg.inference.sampling import box_of, inside, sample_channels, sub_grid
-from vertseg.labels import FINDINGS, SACRUM, LocateClass, Tissue
+from vertseg.inference.placing import Placing, Sampled, placed, slowest_first
+from vertseg.inference.sampling import box_of, sample_channels, sub_grid
+from vertseg.labels import FINDINGS, SACRUM, Tissue
 from vertseg.volume import Grid, Volume
 
 _SEEN = 0.1
-_LEAST_AGREEMENT = 0.2
 _CRUMB_SHARE = 0.03
 _HALF_OF_DECIDING = 0.25
 _LEAST_FINDING_ML = {
@@ -26,6 +26,8 @@ _LEAST_FINDING_ML = {
     "cement": 0.03,
 }
 """Smaller pieces of a finding are specks. The wall defect's is 10 mm2 of a shell 2 mm thick."""
+
+_PART = np.array([Tissue.POSTERIOR, Tissue.BODY], dtype=np.uint8)
 
 Box = tuple[slice, slice, slice]
 
@@ -89,36 +91,53 @@ def compose(
     source = source or grid
     levels, tissue = _zeros(source, np.uint8), _zeros(source, np.uint8)
     best = _zeros(source, np.float16)
-    boxes: list[Box] = []
+    boxes = [_box(crop, grid) for crop in examined]
     found: list[NDArray[np.bool_]] = []
     kept: list[NDArray[np.float16]] = []
     warnings: list[str] = []
     # Where no corner reaches this nothing is decided: two parts that sum to 0.5 have one of 0.25.
     least = 0.0 if keep_probabilities or fusion > 0 else min(_HALF_OF_DECIDING, *thresholds)
-    for crop in examined:
-        box = _box(crop, grid)
-        boxes.append(box)
-        parts, findings, warning = _probabilities(crop, located, _grid_of(grid, box), (fusion, least))
+    how = Placing(fusion, least, () if keep_probabilities else tuple(thresholds), slowest_first(levels))
+
+    def sampled(task: tuple[Examined, Box]) -> tuple[NDArray[np.float32], list[Sampled], str | None]:
+        return placed(task[0], located, _grid_of(grid, task[1]), how)
+
+    tasks = zip(examined, boxes, strict=True)
+    for crop, box, results in zip(examined, boxes, in_threads(sampled, tasks), strict=True):
+        parts, findings, warning = results
         warnings.extend([warning] if warning else [])
-        vertebra = parts.sum(axis=0)
+        vertebra = parts[0] + parts[1]
         wins = (vertebra > 0.5) & (vertebra > best[box])
-        best[box][wins] = vertebra[wins]
-        levels[box][wins] = crop.vertebra.level
-        is_body = parts[0] >= parts[1]
-        tissue[box][wins] = np.where(is_body, int(Tissue.BODY), int(Tissue.POSTERIOR))[wins]
-        found.append(findings > np.array(thresholds, np.float32)[:, None, None, None])
+        np.copyto(best[box], vertebra, where=wins, casting="same_kind")
+        np.copyto(levels[box], np.uint8(crop.vertebra.level), where=wins)
+        np.copyto(tissue[box], _PART[(parts[0] >= parts[1]).view(np.uint8)], where=wins)
+        found.append(_over(findings, thresholds, vertebra))
         if keep_probabilities:
-            kept.append(findings.astype(np.float16))
+            kept.append(np.stack([f for f in findings if f is not None]).astype(np.float16))
     for crop, box in zip(examined, boxes, strict=True):
         _drop_crumbs(levels[box], tissue[box], crop.vertebra.level)
     masks = [_zeros(source, np.bool_) for _ in FINDINGS]
     for crop, box, own in zip(examined, boxes, found, strict=True):
-        own &= (levels[box] == 0) | (levels[box] == crop.vertebra.level)
-        _drop_specks(own, grid.voxel_volume_mm3 / 1000.0)
-        for mask, mine in zip(masks, own, strict=True):
-            mask[box] |= mine
+        here = [i for i, mine in enumerate(own) if mine.any()]
+        free = (levels[box] == 0) | (levels[box] == crop.vertebra.level) if here else None
+        for i in here:
+            own[i] &= free
+            _drop_specks(own[i], FINDINGS[i], grid.voxel_volume_mm3 / 1000.0)
+            masks[i][box] |= own[i]
     probabilities = _merged(kept, boxes, levels, examined) if keep_probabilities else None
     return Composed(grid, levels, tissue, masks, boxes, found, warnings, probabilities)
+
+
+def _over(findings: Sequence[Sampled], thresholds: Sequence[float], like: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which voxels (F, x, y, z) have each finding, in memory in the order of `like` (x, y, z)."""
+    slowest = slowest_first(like)
+    shape = [like.shape[axis] for axis in slowest]
+    back = np.argsort(slowest)
+    over = np.zeros((len(FINDINGS), *shape), dtype=np.bool_).transpose(0, *(back + 1))
+    for mask, values, threshold in zip(over, findings, thresholds, strict=True):
+        if values is not None:
+            np.greater(values, np.float32(threshold), out=mask)
+    return over
 
 
 def _zeros(source: Grid, dtype: type[Any]) -> NDArray[Any]:
@@ -156,42 +175,6 @@ def add_sacrum(composed: Composed, sacrum: Volume) -> None:
     levels[(sampled > 0.5) & (levels == 0)] = SACRUM
 
 
-def _probabilities(
-    crop: Examined, located: Located, part: Grid, how: tuple[float, float]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], str | None]:
-    """Body and posterior (2, x, y, z) and findings (F, x, y, z) probabilities of one vertebra on `part`.
-
-    `how` is the fusion, and the probability below which a crop's voxels are left at zero.
-    """
-    fusion, least = how
-    channels = np.concatenate([crop.tissue[[Tissue.BODY, Tissue.POSTERIOR]], crop.findings])
-    sampled = sample_channels(channels, crop.grid.affine, part, least)
-    fine, findings = sampled[:2], sampled[2:]
-    rough = sample_channels(_located_parts(crop.vertebra, located), crop.vertebra.marker.affine, part)
-    covered = inside(crop.grid.shape, crop.grid.affine, part)
-    marked = covered & (rough.sum(axis=0) > 0.5)
-    if crop.vertebra.inferred:
-        return fine, findings, None
-    agreed = float((fine.sum(axis=0) > 0.5)[marked].mean()) if marked.any() else 1.0
-    if agreed < _LEAST_AGREEMENT:
-        sentence = (
-            f"The examine network does not confirm {crop.vertebra.name}; its outline is the locate network's."
-        )
-        return rough, findings, sentence
-    parts = np.where(covered, (1 - fusion) * fine + fusion * rough, rough)
-    return parts.astype(np.float32), findings, None
-
-
-def _located_parts(vertebra: Vertebra, located: Located) -> NDArray[np.float32]:
-    """Body and posterior probabilities (2, x, y, z) on the marker's own grid; zero beyond the marker."""
-    start = np.rint(located.grid.voxel(vertebra.marker.affine[:3, 3])).astype(int)
-    box = tuple(slice(a, a + n) for a, n in zip(start, vertebra.marker.array.shape, strict=True))
-    parts = located.tissue[(slice(LocateClass.BODY, LocateClass.POSTERIOR + 1), *box)]
-    raised = np.where(parts.sum(axis=0) < 0.5, 0.5 / np.maximum(parts.sum(axis=0), 1e-3), 1.0)
-    result = np.where(vertebra.marker.array, np.minimum(parts * raised, 1.0), 0.0)
-    return np.asarray(result, dtype=np.float32)
-
-
 def _box(crop: Examined, grid: Grid) -> Box:
     """The box of the scan's grid that holds all that the crop and the marker say of this vertebra."""
     seen = (crop.tissue[Tissue.BODY] + crop.tissue[Tissue.POSTERIOR] > _SEEN) | (
@@ -225,12 +208,11 @@ def _grid_of(grid: Grid, box: Box) -> Grid:
     return sub_grid(grid, np.array([s.start for s in box]), np.array([s.stop for s in box]))
 
 
-def _drop_specks(findings: NDArray[np.bool_], voxel_ml: float) -> None:
-    """Clear pieces of findings (F, x, y, z) that are smaller than `_LEAST_FINDING_ML`."""
-    for mask, name in zip(findings, FINDINGS, strict=True):
-        if mask.any():
-            least = max(2, int(np.ceil(_LEAST_FINDING_ML[name] / voxel_ml)))
-            mask[...] = cc3d.dust(mask, threshold=least, connectivity=26)
+def _drop_specks(mask: NDArray[np.bool_], name: str, voxel_ml: float) -> None:
+    """Clear pieces of a finding (x, y, z) that are smaller than `_LEAST_FINDING_ML`."""
+    if mask.any():
+        least = max(2, int(np.ceil(_LEAST_FINDING_ML[name] / voxel_ml)))
+        mask[...] = cc3d.dust(mask, threshold=least, connectivity=26)
 
 
 def _drop_crumbs(levels: NDArray[np.uint8], tissue: NDArray[np.uint8], level: int) -> None:

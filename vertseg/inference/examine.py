@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.inference.engines import Engine
 from vertseg.inference.findings import Vertebra
+from vertseg.inference.in_threads import in_threads
 from vertseg.inference.options import PredictOptions
 from vertseg.labels import LEAK_ROUTES
 from vertseg.preprocess import examine_input
@@ -49,9 +51,14 @@ def examine_vertebrae(
         options: batch size, plan and progress.
     """
     examined: list[Examined] = []
+
+    def cut(v: Vertebra) -> tuple[NDArray[np.float32], Grid]:
+        return examine_input(volume, v.centroid_mm, v.axes, v.marker, engine.crop)
+
+    crops = in_threads(cut, vertebrae)
     for first in range(0, len(vertebrae), options.batch):
         batch = vertebrae[first : first + options.batch]
-        inputs = [examine_input(volume, v.centroid_mm, v.axes, v.marker, engine.crop) for v in batch]
+        inputs = list(islice(crops, len(batch)))
         plans = [options.plan if options.plan_of is None else options.plan_of(v) for v in batch]
         plan = np.array([p.numbers() for p in plans], dtype=np.float32)
         out = engine.examine(np.stack([crop for crop, _ in inputs]), plan)

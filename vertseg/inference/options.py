@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from vertseg.errors import ConfigError
 from vertseg.labels import APPROACHES, FINDINGS, VISCOSITIES
 
@@ -63,6 +65,7 @@ class PredictOptions:
 
     Attributes:
         levels: level numbers to examine and report; None takes all that are found.
+        point_mm: (x, y, z) in world RAS mm; only the vertebra there is examined and reported.
         device: "auto" takes a CUDA device where there is one.
         engine: what runs the networks, see `vertseg.inference.engines.open_engine`.
         checkpoint_dir: folder with locate.safetensors and examine.safetensors; None takes the default ones.
@@ -97,6 +100,7 @@ class PredictOptions:
     progress: Progress = _silent
     plan_of: "Callable[[Vertebra], Plan] | None" = None
     probabilities: bool = False
+    point_mm: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if len(self.finding_thresholds) != len(FINDINGS):
@@ -104,5 +108,9 @@ class PredictOptions:
         for name, value in (("fusion", self.fusion), *zip(FINDINGS, self.finding_thresholds, strict=True)):
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name} must lie between 0 and 1, not {value}.")
+        if self.point_mm is not None and self.levels is not None:
+            raise ConfigError("A point names the vertebra to examine, and so do levels; give one of them.")
+        if self.point_mm is not None and not (len(self.point_mm) == 3 and np.isfinite(self.point_mm).all()):
+            raise ConfigError(f"A point needs three numbers in mm, not {self.point_mm}.")
         if self.batch < 1:
             raise ConfigError(f"batch must be at least 1, not {self.batch}.")

@@ -36,6 +36,26 @@ def window_weights(window: Sequence[int]) -> NDArray[np.float32]:
     return np.maximum(weights, max(float(weights.min()), _LEAST_WEIGHT), dtype=np.float32)
 
 
+def box_about(centre_vox: Sequence[float], shape: Sequence[int], window: Sequence[int], z: slice) -> Box:
+    """The window in the slab `z` whose middle is nearest to a place (x, y), inside `shape`."""
+    sides = []
+    for middle, size, length in zip(centre_vox, shape, window, strict=False):
+        start = int(np.clip(round(middle - length / 2), 0, size - length))
+        sides.append(slice(start, start + length))
+    return sides[0], sides[1], z
+
+
+def leaves(mask: NDArray[np.bool_], box: Box, shape: Sequence[int], margin: int) -> bool:
+    """Whether a mask (x, y, z) of a box comes within `margin` of a side in x or y beyond which the image goes on."""
+    low, high = slice(None, margin), slice(-margin, None)
+    return bool(
+        (box[0].start > 0 and mask[low].any())
+        or (box[0].stop < shape[0] and mask[high].any())
+        or (box[1].start > 0 and mask[:, low].any())
+        or (box[1].stop < shape[1] and mask[:, high].any())
+    )
+
+
 def total_weights(
     shape: Sequence[int], boxes: Sequence[Box], weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:

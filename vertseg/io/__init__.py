@@ -3,6 +3,7 @@
 import os
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +60,10 @@ def read_scan(
     elif series is not None:
         raise InputError(f"'{place}' is not DICOM, so it has no series '{series}' to choose.")
     else:
-        volume, description = read_nifti(place, as_stored)
-        sha256 = file_sha256(place)
+        with ThreadPoolExecutor(1) as beside:
+            digest = beside.submit(file_sha256, place)
+            volume, description = read_nifti(place, as_stored)
+        sha256 = digest.result()
     check_ct(volume, place)
     return Scan(volume.oriented("RAS", copy=not as_stored), volume.grid, place, sha256, description)
 

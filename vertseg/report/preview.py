@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _WINDOW_HU = (-250.0, 750.0)
 _BACKGROUND = "#101014"
+_PNG_LEVEL = 1
+"""A level of 6 takes five times as long to save a fifth of the file."""
 
 
 def draw_preview(findings: Findings, scan: Volume, path: Path, reference: Volume | None = None) -> None:
@@ -42,7 +44,7 @@ def draw_preview(findings: Findings, scan: Volume, path: Path, reference: Volume
         figure.suptitle("No vertebra was found", color="white", fontsize=13)
     _legend(figure, findings)
     figure.subplots_adjust(left=0.01, right=0.99, top=0.93, bottom=0.07, wspace=0.03)
-    figure.savefig(path, format="png", facecolor=_BACKGROUND)
+    figure.savefig(path, format="png", facecolor=_BACKGROUND, pil_kwargs={"compress_level": _PNG_LEVEL})
 
 
 def _draw(plane: Plane, ax: "Axes", findings: Findings, scan: Volume, reference: Volume | None) -> None:

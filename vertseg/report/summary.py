@@ -5,12 +5,15 @@ from importlib.resources import files
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vertseg.inference.findings import Findings, VertebraFindings
 from vertseg.labels import LEAK_ROUTE_NAMES, level_code, level_name
 
 SCHEMA_VERSION: Final = "1.1"
 """Raised in its second number when a key is added, in its first when one changes its meaning or goes."""
+
+_PIECE: Final = 1 << 16
 
 LEAK_BASIS: Final = "provisional: learned from simulated injections into rendered phantoms, not from patients; not for clinical use"
 
@@ -53,8 +56,19 @@ def report_text(findings: Findings) -> str:
 
 
 def _other_levels(findings: Findings) -> list[str]:
-    known = {v.level for v in findings.vertebrae}
-    return [level_name(int(n)) for n in np.unique(findings.levels.array) if n and int(n) not in known]
+    known = {0, *(v.level for v in findings.vertebrae)}
+    return [level_name(n) for n in sorted(_numbers(findings.levels.array) - known)]
+
+
+def _numbers(labels: NDArray[np.uint8]) -> set[int]:
+    """Which numbers occur; a piece at a time, as most of a scan is zeros, and those are soon seen."""
+    flat = labels.ravel(order="K")
+    pieces = (flat[start : start + _PIECE] for start in range(0, flat.size, _PIECE))
+    counts = np.zeros(256, dtype=np.int64)
+    for piece in pieces:
+        if piece.max(initial=0):
+            counts += np.bincount(piece, minlength=256)
+    return {int(n) for n in np.flatnonzero(counts)}
 
 
 def _vertebra(v: VertebraFindings) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The interface of an engine, and all of it that does not depend on what runs the graph."""
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -61,7 +62,7 @@ class Engine(Protocol):
 
 
 class GraphEngine(ABC):
-    """An engine whose graphs give `OUTPUTS`; subclasses only run them."""
+    """An engine whose graphs give `OUTPUTS`; subclasses only run them, called by one thread at a time."""
 
     name: str
 
@@ -72,6 +73,7 @@ class GraphEngine(ABC):
                 "The examine checkpoint does not say its crop shape; train or copy it again."
             )
         self.device = device
+        self._one_at_a_time = threading.Lock()
         self._leak_rule = LeakRule.of(examine.leak)
         self.locate_spacing_mm = float(metas["locate"].spacing_mm)
         self.locate_multiple = int(2 ** (len(metas["locate"].filters) - 1))
@@ -84,11 +86,13 @@ class GraphEngine(ABC):
 
     def locate(self, image: NDArray[np.float32]) -> Arrays:
         """Outputs for normalised windows, see `Engine.locate`."""
-        return dict(zip(OUTPUTS["locate"], self.run("locate", image), strict=True))
+        with self._one_at_a_time:
+            return dict(zip(OUTPUTS["locate"], self.run("locate", image), strict=True))
 
     def examine(self, crops: NDArray[np.float32], plan: NDArray[np.float32]) -> Arrays:
         """Outputs for crops and plans, see `Engine.examine`."""
-        tissue, findings, logits, oddness = self.run("examine", crops, plan)
+        with self._one_at_a_time:
+            tissue, findings, logits, oddness = self.run("examine", crops, plan)
         return {"tissue": tissue, "findings": findings, **leak_risk(logits, oddness, self._leak_rule)}
 
 
