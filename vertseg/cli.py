@@ -1,4 +1,4 @@
-"""The command line: `vertseg predict`, `prepare`, `train`, `evaluate`, `phantom` and `version`."""
+"""The command line: `vertseg predict`, `prepare`, `train`, `evaluate`, `phantom`, `dicom-node` and `version`."""
 
 import argparse
 import sys
@@ -16,14 +16,19 @@ _COMMANDS: Final = {
     "phantom": ("vertseg.phantom.command", "Render phantom scans."),
     "export": ("vertseg.export.command", "Write the networks for other runtimes."),
     "serve": ("vertseg.serve.command", "Predictions over HTTP, for 3D Slicer, OHIF and programs."),
+    "dicom-node": (
+        "vertseg.serve.dicom_node.command",
+        "Receive CT series, send segmentations and reports back.",
+    ),
 }
 """Commands with a module of their own: it has `add_arguments` and `run`."""
 
 _EXTRAS: Final = {
     "torch": "torch", "monai": "torch", "safetensors": "torch", "lightning": "train", "jsonargparse": "train",
     "yaml": "train", "wandb": "train", "onnx": "export", "onnxscript": "export", "pydicom": "dicom",
-    "highdicom": "dicom", "sklearn": "evaluate", "fastapi": "serve", "uvicorn": "serve", "starlette": "serve",
-    "prometheus_client": "serve", "python_multipart": "serve", "httpx": "serve",
+    "highdicom": "dicom", "pynetdicom": "node", "dicomweb_client": "node", "sklearn": "evaluate",
+    "fastapi": "serve", "uvicorn": "serve", "starlette": "serve", "prometheus_client": "serve",
+    "python_multipart": "serve", "httpx": "serve",
 }  # fmt: skip
 """The extra that brings a package."""
 
@@ -97,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
 def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `vertseg predict`, shared with `scripts/infer.py`."""
     parser.add_argument(
-        "scans", nargs="+", type=Path, metavar="SCAN",
+        "scans", nargs="*", type=Path, metavar="SCAN",
         help="NIfTI file, DICOM folder, file or zip; or one folder of many of them",
     )  # fmt: skip
     parser.add_argument(
@@ -123,6 +128,23 @@ def add_predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--approach", metavar="A", help="unipedicular or bipedicular, for the leak risk")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads, of all workers together")
     parser.add_argument("--quiet", action="store_true", help="no progress bars and no table")
+    web = parser.add_argument_group("DICOMweb", "A scan out of a PACS, instead of SCAN; needs vertseg[node].")
+    web.add_argument("--dicomweb", metavar="URL", help="the service, such as https://pacs/dicom-web")
+    web.add_argument(
+        "--study", metavar="UID", help="StudyInstanceUID; --series where it has several CT series"
+    )
+    dicom = parser.add_argument_group(
+        "DICOM",
+        "Objects on the frames of a DICOM scan, written beside the other results; needs vertseg[dicom].",
+    )
+    dicom.add_argument(
+        "--dicom-seg", action="store_true", help="segmentation.dcm: vertebrae, parts and findings"
+    )
+    dicom.add_argument(
+        "--dicom-sr",
+        action="store_true",
+        help="segmentation.dcm and measurements.dcm: measures and leak risks (TID 1500)",
+    )
     many = parser.add_argument_group(
         "a folder of scans",
         "The results of each scan lie in DIR under the scan's own path, with finished.json; what is finished is "

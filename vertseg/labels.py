@@ -2,7 +2,8 @@
 
 Level numbers are those of VerSe (Sekuboyina et al. 2021, Medical Image Analysis 73:102166).
 Codes are SNOMED CT concepts from DICOM PS3.16: C1 to L5 from CID 7603 (Vertebra), sacrum and coccyx from
-CID 4 (Anatomic Region); a level that has no code there (L6, T13) is coded by our own scheme.
+CID 4 (Anatomic Region); the arch is CID 6115's, categories are CID 7150's. What has no code there (L6, T13, the
+body, the findings) is coded by our own scheme.
 """
 
 from dataclasses import dataclass
@@ -90,6 +91,29 @@ class Code:
     meaning: str
 
 
+PRIVATE_SCHEME: Final = "99VERTSEG"
+"""Coding scheme of what no standard scheme has a code for."""
+
+ANATOMY: Final = Code("SCT", "123037004", "Anatomical Structure")
+ABNORMALITY: Final = Code("SCT", "49755003", "Morphologically Abnormal Structure")
+OBJECT: Final = Code("SCT", "260787004", "Physical object")
+VERTEBRA: Final = Code("SCT", "51282000", "Vertebra")
+
+TISSUE_CODES: Final[dict[Tissue, Code]] = {
+    Tissue.BODY: Code(PRIVATE_SCHEME, "BODY", "Body of vertebra"),
+    Tissue.POSTERIOR: Code("SCT", "40265002", "Arch of vertebra"),
+}
+FINDING_CODES: Final[dict[str, tuple[Code, Code]]] = {
+    "lytic_lesion": (ABNORMALITY, Code(PRIVATE_SCHEME, "LYTIC", "Lytic lesion of bone")),
+    "sclerotic_lesion": (ABNORMALITY, Code(PRIVATE_SCHEME, "SCLEROTIC", "Sclerotic lesion of bone")),
+    "posterior_wall_defect": (
+        ABNORMALITY,
+        Code(PRIVATE_SCHEME, "WALL_DEFECT", "Defect of posterior vertebral wall"),
+    ),
+    "cement": (OBJECT, Code(PRIVATE_SCHEME, "CEMENT", "Bone cement")),
+}
+"""Category and type of each finding."""
+
 _SNOMED_LEVELS: Final[dict[str, str]] = {
     "C1": "14806007", "C2": "39976000", "C3": "113205007", "C4": "5329002", "C5": "36978003",
     "C6": "36054005", "C7": "87391001", "T1": "64864005", "T2": "53733008", "T3": "1626008",
@@ -124,7 +148,7 @@ def level_code(number: int) -> Code:
     if name in _SNOMED_LEVELS:
         meaning = name if number in (SACRUM, COCCYX) else f"{name} vertebra"
         return Code("SCT", _SNOMED_LEVELS[name], meaning)
-    return Code("99VERTSEG", name, f"{name} vertebra")
+    return Code(PRIVATE_SCHEME, name, f"{name} vertebra")
 
 
 def column_position(number: int) -> int:

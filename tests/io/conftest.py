@@ -37,7 +37,7 @@ class SmallScan:
         """The scan as a folder of slices whose names say nothing of their order."""
         folder.mkdir(parents=True, exist_ok=True)
         for k, dataset in enumerate(self.slices(series, **changes)):
-            name = f"{(k * 37 + 11) % 101:03d}-{series}.dcm"
+            name = f"{(k * 37 + 11) % 1009:04d}-{series}.dcm"
             dataset.save_as(folder / name, enforce_file_format=True)
         return folder
 

@@ -17,7 +17,7 @@ from vertseg.inference.options import Plan, PredictOptions, Progress
 from vertseg.inference.pipeline import predict
 from vertseg.io import read_scan
 from vertseg.report.table import SCREEN_COLUMNS, screen_rows
-from vertseg.report.writer import check_output, write_outputs
+from vertseg.report.writer import AlsoWrite, check_output, write_outputs
 
 _ENDINGS = (".nii.gz", ".nii", ".zip", ".dcm")
 
@@ -30,6 +30,20 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         VertsegError: an option, a checkpoint or the device cannot be used, or the only scan cannot.
     """
+    if arguments.dicomweb is None:
+        return _run(arguments)
+    if arguments.scans or arguments.study is None:
+        raise ConfigError("--dicomweb takes the place of SCAN and needs --study UID.")
+    from vertseg.serve.dicom_web import fetched_series
+
+    check_output(arguments.output)
+    with fetched_series(arguments.dicomweb, arguments.study, arguments.series) as folder:
+        return _run(argparse.Namespace(**{**vars(arguments), "scans": [folder], "series": None}))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if not arguments.scans:
+        raise ConfigError("No scan is named; give a file or a folder, or --dicomweb URL with --study UID.")
     plan = Plan(arguments.cement_ml, arguments.viscosity, arguments.approach)
     options = _options(arguments, plan)
     if arguments.threads is not None and arguments.threads < 1:
@@ -43,6 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     if options.point_mm is not None and (found is not None or len(arguments.scans) > 1):
         raise ConfigError("--point is a place in one scan; give one scan, or --levels for several.")
     if found is not None:
+        if arguments.dicom_seg or arguments.dicom_sr:
+            raise ConfigError(
+                "--dicom-seg and --dicom-sr are for single scans, not for a folder of many; name the scans."
+            )
         check_output(arguments.output)
         return predict_folder(found, arguments, options, opened)
     folders = output_folders(arguments.scans, arguments.output)
@@ -71,6 +89,19 @@ def _options(arguments: argparse.Namespace, plan: Plan) -> PredictOptions:
         checkpoint_dir=arguments.checkpoint_dir,
         threads=arguments.threads,
     )
+
+
+def dicom_objects(path: Path, arguments: argparse.Namespace) -> AlsoWrite | None:
+    """Writes the DICOM objects that are asked for; a scan that none can be made of is refused now.
+
+    Raises:
+        InputError: the scan is no DICOM, or its frames do not allow it.
+    """
+    if not (arguments.dicom_seg or arguments.dicom_sr):
+        return None
+    from vertseg.dicom_out.files import dicom_writer
+
+    return dicom_writer(path, arguments.series, with_report=arguments.dicom_sr)
 
 
 def output_folders(scans: list[Path], output: Path) -> list[Path]:
@@ -106,13 +137,14 @@ def _one(
     options: PredictOptions,
 ) -> None:
     start = time.perf_counter()
+    dicom = dicom_objects(path, arguments)
     scan = read_scan(path, arguments.series, as_stored=True)
     reading = time.perf_counter() - start
     with _progress(path.name, arguments.quiet) as progress:
         findings = predict(scan, options=replace(options, progress=progress), engine=engine)
         findings.seconds["read"] = reading
         progress("write", 0, 1)
-        write_outputs(findings, scan.volume, folder)
+        write_outputs(findings, scan.volume, folder, dicom)
         progress("write", 1, 1)
     for warning in findings.warnings:
         print(f"vertseg: warning: {warning}", file=sys.stderr)

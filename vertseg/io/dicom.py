@@ -45,7 +45,7 @@ def read_dicom(
     Raises:
         InputError: no CT, several series and none chosen, slices missing or not parallel, damaged files.
     """
-    with _files(place) if files is None else nullcontext(files) as candidates:
+    with dicom_files(place) if files is None else nullcontext(files) as candidates:
         chosen = choose_series(find_series(candidates), series, place)
         name = f"'{place}' (series {chosen.number or chosen.uid})"
         pixels = _Pixels(name)
@@ -147,8 +147,12 @@ def _interpolated(slices: NDArray[np.float32], at: NDArray[np.float64]) -> NDArr
 
 
 @contextmanager
-def _files(place: Path) -> Iterator[list[Path]]:
-    """All files of a folder or zip, or the one file (the whole disc for a DICOMDIR)."""
+def dicom_files(place: Path) -> Iterator[list[Path]]:
+    """All files of a folder or zip, or the one file (the whole disc for a DICOMDIR).
+
+    Raises:
+        InputError: a zip cannot be unpacked.
+    """
     if place.is_dir():
         yield sorted(p for p in place.rglob("*") if p.is_file())
     elif place.name.upper() == "DICOMDIR":

@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -41,7 +42,13 @@ def check_output(folder: Path) -> None:
         raise output_error(folder, OSError(errno.EACCES, "no permission"))
 
 
-def write_outputs(findings: Findings, scan: Volume, folder: str | os.PathLike[str]) -> Path:
+AlsoWrite = Callable[[Findings, Path], object]
+"""Writes further files of a prediction into a folder."""
+
+
+def write_outputs(
+    findings: Findings, scan: Volume, folder: str | os.PathLike[str], also: AlsoWrite | None = None
+) -> Path:
     """Write all outputs into `folder`; the path of the folder.
 
     They are written to a hidden folder on the same disk first. A new `folder` then appears by one rename;
@@ -52,6 +59,7 @@ def write_outputs(findings: Findings, scan: Volume, folder: str | os.PathLike[st
         findings: of one scan.
         scan: the scan in HU, RAS, for the preview.
         folder: made when absent, with its parents.
+        also: writes further files, which appear together with the others.
 
     Raises:
         OutputError: the disk is full, or the file system refuses otherwise.
@@ -64,6 +72,8 @@ def write_outputs(findings: Findings, scan: Volume, folder: str | os.PathLike[st
         partial = home / f".vertseg-partial-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         partial.mkdir()
         try:
+            if also is not None:
+                also(findings, partial)
             _write_all(findings, scan, partial)
             _publish(partial, final)
         finally:
