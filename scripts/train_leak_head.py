@@ -25,6 +25,7 @@ from vertseg.errors import InputError, VertsegError
 from vertseg.evaluation.leak_figures import LeakScores, fit_rule, leak_figures
 from vertseg.io.atomic import write_text
 from vertseg.nets.checkpoint import load_checkpoint, save_checkpoint
+from vertseg.nets.leak_head import LeakHead
 from vertseg.nets.unet import ExamineNet
 from vertseg.phantom.leak_draws import LeakDraws
 from vertseg.training.callbacks import git_commit
@@ -94,6 +95,8 @@ def main() -> int:
             raise InputError(f"{path} is the locate network; name an examine checkpoint.")
         if set(range(*arguments.train)) & set(range(*arguments.validation)):
             raise InputError("Training and validation seeds overlap; choose ranges that do not.")
+        # A head of an older build measures less than this one.
+        net.leak = LeakHead(meta.filters).eval()
         features = LeakFeatures(arguments.cache, net, meta)
         labels = LeakLabels(arguments.cache, arguments.count)
         repeats = LeakLabels(arguments.cache, arguments.repeats, one_plan=True)

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -91,3 +92,19 @@ def test_the_leak_rule_travels_with_the_weights(tmp_path: Path) -> None:
     meta = Meta("examine", (8, 8, 16), 1.5, (16, 16, 16), leak=leak)
     _, found = load_checkpoint(save_checkpoint(tmp_path / "examine", net.state_dict(), meta))
     assert found.leak == leak
+
+
+def test_a_leak_head_from_before_the_gaps_still_gives_its_risks(tmp_path: Path) -> None:
+    """It reads the features that it was fitted to, and keeps its calibration."""
+    torch.manual_seed(1)
+    spec = NetSpec("examine", (8, 8, 16), leak_gaps=False)
+    net = build_network(spec).eval()
+    meta = dataclasses.replace(META, leak={"rule": {"slope": [1.0]}})
+    loaded, described = load_checkpoint(save_checkpoint(tmp_path / "examine", net.state_dict(), meta))
+    x, plan = torch.randn(1, 2, 16, 16, 16), torch.tensor([[4.0, 1.0, 0.0]])
+    assert torch.equal(loaded(x, plan)["leak"], net(x, plan)["leak"])
+    assert described.leak == meta.leak
+    newer = build_network(NetSpec("examine", (8, 8, 16)))
+    assert newer(x, plan)["leak_features"].shape[1] > loaded(x, plan)["leak_features"].shape[1]
+    path = save_checkpoint(tmp_path / "other", {**newer.state_dict(), "leak.base.bias": torch.zeros(9)}, meta)
+    assert load_checkpoint(path)[1].leak == {}

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vertseg.labels import FINDINGS, LEAK_ROUTES
-from vertseg.nets.leak_features import GEOMETRY, QUANTITIES, REGIONS, describe, descriptor_names
-from vertseg.nets.leak_head import TYPICAL_PLAN, LeakHead
+from vertseg.nets.leak_features import describe
+from vertseg.nets.leak_head import LeakHead
+from vertseg.nets.leak_names import GEOMETRY, QUANTITIES, REGIONS, TYPICAL_PLAN, descriptor_names
 from vertseg.training.leak_fit import fit_oddness, standardise
 
 NAN = float("nan")
 FILTERS = (8, 8, 16)
-SIZE = len(descriptor_names()) + sum(FILTERS)
+SIZE = LeakHead.feature_count(FILTERS)
 
 
 def _head(seed: int, scale: float) -> LeakHead:

@@ -35,6 +35,7 @@ def found(composed: Composed, index: int, crop: Examined) -> VertebraFindings:
         leak=crop.leak,
         leak_confidence=crop.leak_confidence,
         leak_abstained=crop.leak_abstained,
+        leak_features=crop.leak_features,
         inferred=vertebra.inferred,
     )
 

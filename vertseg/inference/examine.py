@@ -28,6 +28,7 @@ class Examined:
         leak: probability per leak route, and "any".
         leak_confidence: that "any leak" or "no leak", whichever is likelier, comes true; 0.5 to 1.
         leak_abstained: whether the probabilities should not be used, see `leak_risk`.
+        leak_features: (D,) of the leak head; None where the graph does not give them.
     """
 
     vertebra: Vertebra
@@ -37,6 +38,7 @@ class Examined:
     leak: dict[str, float]
     leak_confidence: float = 0.5
     leak_abstained: bool = True
+    leak_features: NDArray[np.float32] | None = None
 
 
 def examine_vertebrae(
@@ -65,9 +67,17 @@ def examine_vertebrae(
         for i, vertebra in enumerate(batch):
             routes = {route: float(p) for route, p in zip(LEAK_ROUTES, out["leak"][i], strict=True)}
             leak = {**routes, "any": float(out["any_leak"][i])}
-            sure = float(out["leak_confidence"][i]), bool(out["leak_abstained"][i])
             examined.append(
-                Examined(vertebra, inputs[i][1], out["tissue"][i], out["findings"][i], leak, *sure)
+                Examined(
+                    vertebra=vertebra,
+                    grid=inputs[i][1],
+                    tissue=out["tissue"][i],
+                    findings=out["findings"][i],
+                    leak=leak,
+                    leak_confidence=float(out["leak_confidence"][i]),
+                    leak_abstained=bool(out["leak_abstained"][i]),
+                    leak_features=out["leak_features"][i] if "leak_features" in out else None,
+                )
             )
         options.progress("examine", len(examined), len(vertebrae))
     return examined

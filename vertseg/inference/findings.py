@@ -48,6 +48,8 @@ class VertebraFindings:
         leak_confidence: that "any leak" or "no leak", whichever is likelier, comes true; 0.5 to 1.
         leak_abstained: whether those should not be used: the scan is unlike what the leak head was fitted to, the
             risk is a toss-up, or the checkpoint's leak head is not calibrated.
+        leak_features: (D,) what the leak head reads of it, from which `leak_model` gives the risk of any plan; None
+            where the graph was exported before they were an output.
         inferred: only the examine network saw it, in a gap of the column.
     """
 
@@ -61,6 +63,7 @@ class VertebraFindings:
     inferred: bool = False
     leak_confidence: float = 0.5
     leak_abstained: bool = True
+    leak_features: NDArray[np.float32] | None = None
 
     @property
     def name(self) -> str:

@@ -61,6 +61,54 @@ class LeakRule:
         return rule
 
 
+@dataclass(frozen=True)
+class RuleDraws:
+    """Calibrations of bootstrap samples of the calibration's vertebrae, from which intervals are read.
+
+    Attributes:
+        slope: B draws of `LeakRule.slope`.
+        shift: B draws of `LeakRule.shift`.
+        dependence: B draws of `LeakRule.dependence`.
+    """
+
+    slope: tuple[tuple[float, ...], ...]
+    shift: tuple[tuple[float, ...], ...]
+    dependence: tuple[float, ...]
+
+    @staticmethod
+    def of(leak: Mapping[str, Any]) -> "RuleDraws | None":
+        """The draws in the "leak" of a checkpoint's JSON; None where it stores none.
+
+        Raises:
+            CheckpointError: they are damaged.
+        """
+        if "rule_draws" not in leak:
+            return None
+        try:
+            given = leak["rule_draws"]
+            slope, shift = (
+                tuple(tuple(float(v) for v in row) for row in given[key]) for key in ("slope", "shift")
+            )
+            draws = RuleDraws(slope, shift, tuple(float(v) for v in given["dependence"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"The calibration draws of the examine checkpoint are damaged ({error}); copy it again or run "
+                "scripts/train_leak_head.py."
+            ) from None
+        lengths = {len(row) for row in (*slope, *shift)}
+        alike = len(slope) == len(shift) == len(draws.dependence) > 0
+        if not alike or lengths != {len(LEAK_ROUTES)} or min(map(min, slope)) <= 0:
+            raise CheckpointError(
+                "The calibration draws of the examine checkpoint need as many positive slopes, shifts and "
+                "dependences, at least one; run scripts/train_leak_head.py."
+            )
+        return draws
+
+    def rules(self) -> "list[LeakRule]":
+        """Each draw as a rule."""
+        return [LeakRule(*draw) for draw in zip(self.slope, self.shift, self.dependence, strict=True)]
+
+
 def calibrated(logits: ArrayLike, rule: LeakRule) -> Array:
     """Logits (N, 4) whose sigmoid is the risk."""
     scaled: Array = np.asarray(logits, np.float64) * np.array(rule.slope) + np.array(rule.shift)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from vertseg.errors import CheckpointError
 from vertseg.io.atomic import atomic_path, write_text
+from vertseg.nets.leak_head import LeakHead
 from vertseg.nets.meta import Meta, load_meta
 from vertseg.nets.unet import ExamineNet, LocateNet, NetSpec, build_network
 
@@ -35,8 +36,11 @@ def save_checkpoint(stem: Path, state: Mapping[str, Tensor], meta: Meta) -> Path
     return path
 
 
-def load_weights(net: LocateNet | ExamineNet, state: Mapping[str, Tensor]) -> None:
+def load_weights(net: LocateNet | ExamineNet, state: Mapping[str, Tensor]) -> bool:
     """Put weights into a network; those of a leak head of another build are left out, which leaves it untrained.
+
+    Returns:
+        Whether all were taken.
 
     Raises:
         RuntimeError: other weights do not fit.
@@ -47,6 +51,13 @@ def load_weights(net: LocateNet | ExamineNet, state: Mapping[str, Tensor]) -> No
     alike = leak == given and all(own[name].shape == state[name].shape for name in leak)
     kept = {name: tensor for name, tensor in state.items() if alike or name not in given}
     net.load_state_dict(kept if alike else {**kept, **{name: own[name] for name in leak}})
+    return alike
+
+
+def _measures_gaps(state: Mapping[str, Tensor], meta: Meta) -> bool:
+    """Whether the leak head was fitted with gaps in the walls among its features; older ones were not."""
+    hidden = state.get("leak.hidden.weight")
+    return hidden is None or hidden.shape[1] != LeakHead.feature_count(meta.filters, measures_gaps=False)
 
 
 def load_checkpoint(path: Path) -> tuple[LocateNet | ExamineNet, Meta]:
@@ -65,9 +76,12 @@ def load_checkpoint(path: Path) -> tuple[LocateNet | ExamineNet, Meta]:
         raise CheckpointError(
             f"{path} is not the file its JSON describes (sha256 differs); copy both files again."
         )
-    net = build_network(NetSpec(meta.task, meta.filters))
     try:
-        load_weights(net, load_tensors(content))
+        state = load_tensors(content)
+        net = build_network(NetSpec(meta.task, meta.filters, _measures_gaps(state, meta)))
+        if not load_weights(net, state):
+            # The calibration of a head that is not there would give risks to the untrained one.
+            meta = dataclasses.replace(meta, leak={})
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path} does not fit this vertseg's {meta.task} network ({reason}).") from None

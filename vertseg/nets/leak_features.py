@@ -10,34 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vertseg.labels import FINDINGS, Tissue
+from vertseg.labels import Tissue
+from vertseg.nets.leak_names import BARE, SHELL_LAYERS, THRESHOLDS
+from vertseg.nets.pooling import highest, lowest
 
-REGIONS: Final = (
-    "core", "core_upper", "core_lower", "core_front", "upper_endplate", "lower_endplate", "posterior_wall",
-    "anterior_wall", "side_walls", "foramen", "around",
-)  # fmt: skip
-"""Core: the body without `_SHELL_LAYERS`; walls and endplates: those layers; foramen: around the middle of the
-posterior wall; around: what lies next to the vertebra."""
-
-THRESHOLDS: Final = (-0.3, 0.0, 0.15, 0.3, 0.5, 0.75, 1.25)
-"""Normalised image (HU / 400 between -200 and 300 HU, see `preprocess.normalise_hu`): gas, fat, then denser bone."""
-
-BARE: Final = (0.4, 0.7)
-"""Normalised image that a wall with cortex reaches within a voxel."""
-
-QUANTITIES: Final = (
-    "value", "roughness", "resistance", *(f"above_{t}" for t in THRESHOLDS), *(f"bare_{t}" for t in BARE),
-    *FINDINGS, "posterior",
-)  # fmt: skip
-"""Means in each region; resistance is the share of bone, bounded as the simulator's permeability bounds it; bare is
-the share of voxels with nothing as dense in the 26 around them."""
-
-GEOMETRY: Final = (
-    "body", "posterior", "width", "depth", "height", "height_front", "height_middle", "height_back", "overlap",
-)  # fmt: skip
-"""Logarithms of voxel counts and of lengths in voxels; overlap is the marker's share inside the vertebra."""
-
-_SHELL_LAYERS: Final = 2
 _AROUND_LAYERS: Final = 3
 _EDGE: Final = 0.65
 """Where walls begin, as share of the body's half size; softened by `_SOFT`."""
@@ -50,14 +26,8 @@ _RESISTANCE_RANGE: Final = (0.04, 0.6)
 _STEEP: Final = 0.06
 
 
-def descriptor_names() -> tuple[str, ...]:
-    """Names of the columns of `describe`."""
-    table = [f"{region}_{quantity}" for region in REGIONS for quantity in QUANTITIES]
-    return (*table, *(f"{region}_size" for region in REGIONS), *GEOMETRY)
-
-
 def describe(image: Tensor, marker: Tensor, tissue: Tensor, findings: Tensor) -> Tensor:
-    """Descriptors (N, D) of the marked vertebra, in the order of `descriptor_names`; no gradient flows back.
+    """Descriptors (N, D) of the marked vertebra, in the order of `leak_names.descriptor_names`; no gradient flows back.
 
     Args:
         image: normalised (N, 1, X, Y, Z), axes right, anterior, up.
@@ -71,7 +41,7 @@ def describe(image: Tensor, marker: Tensor, tissue: Tensor, findings: Tensor) ->
         parts[:, Tissue.POSTERIOR : Tissue.POSTERIOR + 1],
     )
     image, marker = image.detach().float(), marker.float()
-    place, half = _place(body)
+    place, half = body_place(body)
     weights = _regions(body, body + posterior, place).flatten(2)
     values = _quantities(image, findings.detach().float().sigmoid(), posterior).flatten(2)
     size = weights.sum(2)
@@ -80,7 +50,7 @@ def describe(image: Tensor, marker: Tensor, tissue: Tensor, findings: Tensor) ->
     return torch.cat([means.flatten(1), torch.log(size + 1.0), geometry], 1)
 
 
-def _place(body: Tensor) -> tuple[Tensor, Tensor]:
+def body_place(body: Tensor) -> tuple[Tensor, Tensor]:
     """Position (N, 3, X, Y, Z) of each voxel in the body's own box (-1 to 1 along each axis), and half sizes (N, 3)."""
     shape, total = body.shape[2:], body.flatten(1).sum(1, keepdim=True).clamp_min(1.0)
     places, halves = [], []
@@ -104,8 +74,8 @@ def _above(value: Tensor, edge: float, soft: float) -> Tensor:
 
 
 def _regions(body: Tensor, bone: Tensor, place: Tensor) -> Tensor:
-    """Soft masks (N, R, X, Y, Z) in the order of `REGIONS`."""
-    core = -F.max_pool3d(-body, 2 * _SHELL_LAYERS + 1, 1, _SHELL_LAYERS)
+    """Soft masks (N, R, X, Y, Z) in the order of `leak_names.REGIONS`."""
+    core = lowest(body, 2 * SHELL_LAYERS + 1)
     shell = body - core
     x, y, z = place[:, 0:1], place[:, 1:2], place[:, 2:3]
     upper, lower = _above(z, _EDGE, _SOFT), _above(-z, _EDGE, _SOFT)
@@ -113,8 +83,7 @@ def _regions(body: Tensor, bone: Tensor, place: Tensor) -> Tensor:
     front, back, side = _above(y, _EDGE, _SOFT), _above(-y, _EDGE, _SOFT), _above(x.abs(), _EDGE, _SOFT)
     middle = 1 - _above(x.abs(), 0.35, _SOFT)
     hole = middle * (1 - _above(z.abs(), 0.5, _SOFT)) * _above(-y, 0.3, _SOFT) * (1 - _above(-y, 1.3, _SOFT))
-    size = 2 * _AROUND_LAYERS + 1
-    around = F.max_pool3d(bone, size, 1, _AROUND_LAYERS) - bone
+    around = highest(bone, 2 * _AROUND_LAYERS + 1) - bone
     masks = [
         core, core * _above(z, 0.3, _SOFT), core * _above(-z, 0.3, _SOFT), core * _above(y, 0.3, _SOFT),
         shell * upper, shell * lower, shell * waist * back * (1 - side), shell * waist * front,
@@ -124,17 +93,17 @@ def _regions(body: Tensor, bone: Tensor, place: Tensor) -> Tensor:
 
 
 def _quantities(image: Tensor, findings: Tensor, posterior: Tensor) -> Tensor:
-    """What is averaged (N, Q, X, Y, Z), in the order of `QUANTITIES`."""
+    """What is averaged (N, Q, X, Y, Z), in the order of `leak_names.QUANTITIES`."""
     rough = (image - F.avg_pool3d(image, 3, 1, 1)).abs()
     resistance = (image / _VALUE_OF_BONE).clamp(*_RESISTANCE_RANGE)
     above = [_above(image, t, _STEEP) for t in THRESHOLDS]
-    densest = F.max_pool3d(image, 3, 1, 1)
+    densest = highest(image, 3)
     bare = [_above(-densest, -t, _STEEP) for t in BARE]
     return torch.cat([image, rough, resistance, *above, *bare, findings, posterior], 1)
 
 
 def _geometry(body: Tensor, posterior: Tensor, marker: Tensor, place: Tensor, half: Tensor) -> Tensor:
-    """(N, G) in the order of `GEOMETRY`."""
+    """(N, G) in the order of `leak_names.GEOMETRY`."""
     y = place[:, 1:2]
     thirds = [
         _above(y, 0.33, _SOFT),

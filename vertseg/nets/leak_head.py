@@ -8,19 +8,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vertseg.labels import LEAK_ROUTES, VISCOSITIES
-from vertseg.nets.leak_features import describe, descriptor_names
-
-PLAN_INPUTS: Final = ("volume_ml", "viscosity", "approach")
-TYPICAL_PLAN: Final = (4.0, 1.0, 0.5)
-"""Stands in for an unknown input, beside a bias of its own."""
+from vertseg.nets.leak_features import body_place, describe
+from vertseg.nets.leak_gaps import gaps
+from vertseg.nets.leak_names import (
+    BODY_COLUMN,
+    LOG_BODY,
+    PLAN_INPUTS,
+    STANDARD_BOUND,
+    TYPICAL_PLAN,
+    VOLUME_FLOOR_ML,
+    VOLUME_SCALE_ML,
+    descriptor_names,
+    gap_names,
+)
 
 ODDNESS_AXES: Final = 24
 """Directions of the features' spread that the measure of oddness knows one by one; the rest share one width."""
 
 _HIDDEN: Final = 32
-_VOLUME_FLOOR_ML: Final = 0.25
-_VOLUME_SCALE_ML: Final = 5.0
-_BODY: Final = descriptor_names().index("body")
 
 
 class LeakHead(nn.Module):
@@ -37,11 +42,13 @@ class LeakHead(nn.Module):
 
     Args:
         filters: channels of the U-Net, from full resolution to the bottleneck.
+        measures_gaps: False for a head that was fitted before `leak_gaps` were among the features.
     """
 
-    def __init__(self, filters: Sequence[int], dropout: float = 0.3) -> None:
+    def __init__(self, filters: Sequence[int], dropout: float = 0.3, measures_gaps: bool = True) -> None:
         super().__init__()
-        routes, size = len(LEAK_ROUTES), len(descriptor_names()) + sum(filters)
+        self.measures_gaps = measures_gaps
+        routes, size = len(LEAK_ROUTES), self.feature_count(filters, measures_gaps)
         self.hidden = nn.Linear(size, _HIDDEN)
         self.dropout = nn.Dropout(dropout)
         self.base = nn.Linear(_HIDDEN, routes)
@@ -55,8 +62,13 @@ class LeakHead(nn.Module):
         }.items():  # fmt: skip
             self.register_buffer(name, value)
 
+    @staticmethod
+    def feature_count(filters: Sequence[int], measures_gaps: bool = True) -> int:
+        """D of `features` for a U-Net of these channels."""
+        return len(descriptor_names()) + sum(filters) + (len(gap_names()) if measures_gaps else 0)
+
     def features(self, inner: Sequence[Tensor], image: Tensor, tissue: Tensor, findings: Tensor) -> Tensor:
-        """What is measured of a vertebra (N, D): `leak_features.describe`, then inner features averaged over the body.
+        """What is measured of a vertebra (N, D): `leak_features.describe`, inner features averaged over the body, `leak_gaps`.
 
         Args:
             inner: features of the U-Net from the bottleneck to full resolution, each (N, C, x, y, z).
@@ -70,6 +82,9 @@ class LeakHead(nn.Module):
             weight = F.avg_pool3d(body, body.shape[2] // feature.shape[2])
             total = weight.flatten(1).sum(1, keepdim=True).clamp_min(1e-3)
             parts.append((feature.detach().float() * weight).flatten(2).sum(2) / total)
+        if self.measures_gaps:
+            hu, marks = image[:, :1].detach().float(), findings.detach().float().sigmoid()
+            parts.append(gaps(hu, body, marks, body_place(body)[0]))
         return torch.cat(parts, 1)
 
     def forward(self, features: Tensor, plan: Tensor) -> Tensor:
@@ -80,11 +95,13 @@ class LeakHead(nn.Module):
             plan: (N, 3), see `PLAN_INPUTS`; NaN is unknown.
         """
         hidden = self.dropout(F.leaky_relu(self.hidden(self.standardised(features))))
-        return self.logits(hidden, features[:, _BODY : _BODY + 1], plan)
+        return self.logits(hidden, features[:, BODY_COLUMN : BODY_COLUMN + 1], plan)
 
     def standardised(self, features: Tensor) -> Tensor:
-        """Features (N, D) in widths from the training crops' mean, bounded: nothing odd may run away."""
-        return ((features - self.get_buffer("centre")) / self.get_buffer("width")).clamp(-5.0, 5.0)
+        """Features (N, D) in widths from the training crops' mean, bounded."""
+        return ((features - self.get_buffer("centre")) / self.get_buffer("width")).clamp(
+            -STANDARD_BOUND, STANDARD_BOUND
+        )
 
     def logits(self, hidden: Tensor, log_body: Tensor, plan: Tensor) -> Tensor:
         """Logits (N, 4) from hidden features (N, H), log body size (N, 1) and plans (N, 3); the monotony is in here."""
@@ -94,9 +111,8 @@ class LeakHead(nn.Module):
         relative, by_ml, first, second = F.softplus(self.gains(hidden)).chunk(1 + len(VISCOSITIES), 1)
         total = (
             self.base(hidden)
-            # Around the logarithm of a usual body's voxels per ml, so that the gain and the base do not fight.
-            + relative * (torch.log(volume + _VOLUME_FLOOR_ML) - log_body + 8.0)
-            + by_ml * volume / _VOLUME_SCALE_ML
+            + relative * (torch.log(volume + VOLUME_FLOOR_ML) - log_body + LOG_BODY)
+            + by_ml * volume / VOLUME_SCALE_ML
             - first * viscosity.clamp(0.0, 1.0)
             - second * (viscosity - 1.0).clamp(0.0, 1.0)
             + self.approach(hidden) * approach

@@ -26,9 +26,10 @@ class ExamineOutputs(nn.Module):
         self.net = net
 
     def forward(self, image: Tensor, plan: Tensor) -> tuple[Tensor, ...]:
-        """`tissue` (N, 3, ...), `findings` (N, 4, ...), `leak_logits` (N, 4), `leak_oddness` (N,) of both inputs."""
+        """`tissue` (N, 3, ...), `findings` (N, 4, ...), `leak_logits` (N, 4), `leak_oddness` (N,), `leak_features` (N, D)."""
         out = self.net(image, plan)
-        return out["tissue"].softmax(1), out["findings"].sigmoid(), out["leak"], out["leak_oddness"]
+        probabilities = out["tissue"].softmax(1), out["findings"].sigmoid()
+        return *probabilities, out["leak"], out["leak_oddness"], out["leak_features"]
 
 
 def with_outputs(net: LocateNet | ExamineNet) -> LocateOutputs | ExamineOutputs:

@@ -23,11 +23,13 @@ class NetSpec:
     """Architecture: task and feature channels from full resolution to the bottleneck.
 
     Each further entry of `filters` halves the resolution, so inputs are multiples of
-    2 ** (len(filters) - 1) voxels. Multiples of 8 channels run fastest on CPUs.
+    2 ** (len(filters) - 1) voxels. Multiples of 8 channels run fastest on CPUs. `leak_gaps` is False for weights whose
+    leak head was fitted before it measured gaps in the walls.
     """
 
     task: Task
     filters: tuple[int, ...] = (8, 24, 48, 96, 160)
+    leak_gaps: bool = True
 
     @property
     def in_channels(self) -> int:
@@ -149,7 +151,7 @@ class ExamineNet(nn.Module):
         self.tissue = UnetOutBlock(3, spec.filters[0], len(Tissue))
         self.findings = UnetOutBlock(3, spec.filters[0], len(FINDINGS))
         self.findings_coarse = _CoarseHead(spec.filters, len(FINDINGS))
-        self.leak = LeakHead(spec.filters)
+        self.leak = LeakHead(spec.filters, measures_gaps=spec.leak_gaps)
 
     def forward(self, x: Tensor, plan: Tensor) -> dict[str, Tensor]:
         """Heads of crops (N, 2, X, Y, Z) under plans (N, 3) (volume_ml, viscosity 0-2, approach 0-1, NaN unknown).
@@ -157,7 +159,7 @@ class ExamineNet(nn.Module):
         Returns:
             `tissue` (N, 3, X, Y, Z) logits in the order of `labels.Tissue`, `findings` (N, 4, X, Y, Z) logits in
             the order of `labels.FINDINGS`, `leak` (N, 4) logits in the order of `labels.LEAK_ROUTES`, not
-            calibrated, `leak_oddness` (N,), see `LeakHead.oddness`.
+            calibrated, `leak_oddness` (N,) and `leak_features` (N, D), see `LeakHead`.
         """
         heads = self.heads(x)
         features = heads["leak_features"]
@@ -166,6 +168,7 @@ class ExamineNet(nn.Module):
             "findings": heads["findings"],
             "leak": self.leak(features, plan),
             "leak_oddness": self.leak.oddness(features),
+            "leak_features": features,
         }
 
     def heads(self, x: Tensor) -> dict[str, Tensor]:

@@ -8,7 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 import vertseg.nets.leak_features
+import vertseg.nets.leak_gaps
 import vertseg.nets.leak_head
+import vertseg.nets.leak_names
+import vertseg.nets.pooling
 from vertseg.data.cache import ArrayCache, Arrays, CachePlace, cache_key, render_examine, renderer_digest
 from vertseg.data.transforms import unpack_examine
 from vertseg.nets.meta import Meta
@@ -16,7 +19,13 @@ from vertseg.nets.unet import ExamineNet
 from vertseg.preprocess import CropSpec, stack_examine
 from vertseg.source_digest import source_digest
 
-_SOURCES = (vertseg.nets.leak_features, vertseg.nets.leak_head)
+_SOURCES = (
+    vertseg.nets.leak_features,
+    vertseg.nets.leak_gaps,
+    vertseg.nets.leak_head,
+    vertseg.nets.leak_names,
+    vertseg.nets.pooling,
+)
 
 
 class LeakFeatures:

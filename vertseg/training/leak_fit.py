@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vertseg.errors import InputError
-from vertseg.nets.leak_head import ODDNESS_AXES, PLAN_INPUTS, LeakHead
+from vertseg.nets.leak_head import ODDNESS_AXES, LeakHead
+from vertseg.nets.leak_names import PLAN_INPUTS
 from vertseg.phantom.leak import VOLUME_ML
 from vertseg.phantom.leak_draws import LeakDraws
 from vertseg.training.optimiser import adamw

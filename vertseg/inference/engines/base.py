@@ -17,9 +17,9 @@ Arrays = dict[str, NDArray[np.float32]]
 
 OUTPUTS: Mapping[Task, tuple[str, ...]] = {
     "locate": ("tissue", "level", "offset_mm"),
-    "examine": ("tissue", "findings", "leak_logits", "leak_oddness"),
+    "examine": ("tissue", "findings", "leak_logits", "leak_oddness", "leak_features"),
 }
-"""Outputs of each graph in order; see `vertseg.nets.outputs`."""
+"""Outputs of each graph in order, see `vertseg.nets.outputs`; graphs exported before it was one lack the last."""
 
 INPUTS: Mapping[Task, tuple[str, ...]] = {"locate": ("image",), "examine": ("image", "plan")}
 
@@ -56,7 +56,8 @@ class Engine(Protocol):
 
         Returns:
             `tissue` (N, 3, X, Y, Z) and `findings` (N, 4, X, Y, Z) probabilities, and what
-            `leak_risk.leak_risk` gives: `leak` (N, 4), `any_leak`, `leak_confidence`, `leak_abstained` (N,).
+            `leak_risk.leak_risk` gives: `leak` (N, 4), `any_leak`, `leak_confidence`, `leak_abstained` (N,);
+            `leak_features` (N, D) where the graph gives them.
         """
         ...
 
@@ -82,7 +83,7 @@ class GraphEngine(ABC):
 
     @abstractmethod
     def run(self, task: Task, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        """Outputs of a task's graph, in the order of `OUTPUTS`, for inputs in the order of `INPUTS`."""
+        """Those of `OUTPUTS` that a task's graph has, in this order, for inputs in the order of `INPUTS`."""
 
     def locate(self, image: NDArray[np.float32]) -> Arrays:
         """Outputs for normalised windows, see `Engine.locate`."""
@@ -91,9 +92,14 @@ class GraphEngine(ABC):
 
     def examine(self, crops: NDArray[np.float32], plan: NDArray[np.float32]) -> Arrays:
         """Outputs for crops and plans, see `Engine.examine`."""
+<<<<<<< HEAD
         with self._one_at_a_time:
             tissue, findings, logits, oddness = self.run("examine", crops, plan)
         return {"tissue": tissue, "findings": findings, **leak_risk(logits, oddness, self._leak_rule)}
+=======
+        out = dict(zip(OUTPUTS["examine"], self.run("examine", crops, plan), strict=False))
+        return {**out, **leak_risk(out.pop("leak_logits"), out.pop("leak_oddness"), self._leak_rule)}
+>>>>>>> risk
 
 
 def _described(meta: Meta) -> dict[str, Any]:

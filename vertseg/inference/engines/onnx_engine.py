@@ -51,7 +51,9 @@ class OnnxEngine(GraphEngine):
     def run(self, task: Task, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """Outputs of a task's graph."""
         feed = dict(zip(INPUTS[task], inputs, strict=True))
-        return tuple(self._sessions[task].run(list(OUTPUTS[task]), feed))
+        session = self._sessions[task]
+        given = {output.name for output in session.get_outputs()}
+        return tuple(session.run([name for name in OUTPUTS[task] if name in given], feed))
 
 
 def _provider(device: Device, tensorrt: bool) -> str:

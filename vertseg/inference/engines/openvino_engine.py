@@ -59,9 +59,11 @@ class OpenVinoEngine(GraphEngine):
 
     def run(self, task: Task, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """Outputs of a task's graph."""
-        out = self._models[task](list(inputs))
+        model = self._models[task]
+        out = model(list(inputs))
+        given = {name for output in model.outputs for name in output.names}
         # The model's output buffers are used again by its next run.
-        return tuple(np.array(out[name]) for name in OUTPUTS[task])
+        return tuple(np.array(out[name]) for name in OUTPUTS[task] if name in given)
 
 
 def _precision(core: Any, asked: Precision) -> Literal["float32", "bfloat16"]:
