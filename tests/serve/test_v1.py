@@ -138,6 +138,13 @@ def test_what_is_no_ct_fails_with_a_sentence_without_paths(served: TestClient, t
     assert job["error"] == "'scan' holds the same value (0) in every voxel; it is no scan."
 
 
+def test_what_if_without_features_says_so(served: TestClient, job: str) -> None:
+    answer = served.post(f"/v1/jobs/{job}/what-if", json={"level": "L2", "cement_ml": 4})
+    assert answer.status_code == 409 and "send the scan again" in answer.json()["detail"]
+    assert served.post(f"/v1/jobs/{job}/what-if", json={"level": "T3"}).status_code == 404
+    assert served.post(f"/v1/jobs/{job}/what-if", json={"level": "L2", "cement_ml": 99}).status_code == 422
+
+
 def test_removing_leaves_nothing(served: TestClient, scan: Path) -> None:
     job_id = submit(served, scan)
     ended(served, job_id)

@@ -27,6 +27,9 @@ from vertseg.serve.wishes import Wishes, parse_level_names
 
 Output = Literal["image", "json", "all", "dicom_seg"]
 
+SEGMENTATION: Final = "segmentation.dcm"
+"""As `vertseg.dicom_out.files` names it, which needs highdicom."""
+
 _NO_TRAINING: Final = "This server does not train; see vertseg train."
 _NO_LABELS: Final = "This server keeps no labels; save the segmentation in your viewer."
 _NO_SAMPLES: Final = "This server chooses no next sample; load a scan and send it."
@@ -219,8 +222,6 @@ def _infer(routes: APIRouter, service: Service) -> None:
         chosen = _model(model)
         asked = _params(params)
         form = Answer.asked(asked)
-        if output == "dicom_seg":
-            raise HTTPException(501, "DICOM SEG is not written by this version; ask for output=image.")
         source = file if file is not None else service.image_path(_source(service, image, session_id))
         job = await service.accept(source, _wishes(asked), request.client.host if request.client else "-")
         job = await service.finished(job, request)
@@ -233,6 +234,13 @@ def _infer(routes: APIRouter, service: Service) -> None:
 
 def _answer(service: Service, job: Job, model: LabelModel, form: Answer, output: Output) -> Response:
     results = service.places.results(job.id)
+    if output == "dicom_seg":
+        path = results / SEGMENTATION
+        if not path.exists():
+            raise HTTPException(
+                422, "DICOM SEG needs a DICOM series in which a vertebra is found; ask for output=image."
+            )
+        return FileResponse(path, media_type="application/dicom", filename=path.name)
     told, name, content = label_answer(results, model, form, job.id)
     if output == "json":
         return JSONResponse(told)

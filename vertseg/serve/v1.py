@@ -6,6 +6,7 @@ import json
 import secrets
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -15,10 +16,14 @@ from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
+from vertseg.inference.leak_model import load_leak_model
+from vertseg.inference.options import Plan
+from vertseg.planning.risk import risk_of_features
 from vertseg.serve.answers import JobView, view
 from vertseg.serve.jobs import FINISHED
 from vertseg.serve.service import Service
 from vertseg.serve.wishes import Wishes, parse_level_names, parse_point
+from vertseg.serve.worker import FEATURES
 
 _TYPES: Final = {
     ".json": "application/json", ".csv": "text/csv", ".png": "image/png", ".html": "text/html; charset=utf-8",
@@ -209,8 +214,7 @@ def _results(routes: APIRouter, service: Service) -> None:
     async def what_if(job_id: str, plan: WhatIf) -> dict[str, Any]:
         """The risk of one vertebra under another volume, viscosity or approach."""
         service.done(job_id)
-        report = await run_in_threadpool(report_of, service, job_id)
-        return answer_what_if(report, plan)
+        return await run_in_threadpool(what_if_of, service, job_id, plan)
 
 
 _PAGE_POLICY: Final = (
@@ -220,20 +224,35 @@ _PAGE_POLICY: Final = (
 """The report page carries its pictures and scripts in itself and fetches nothing."""
 
 
-def answer_what_if(report: dict[str, Any], plan: WhatIf) -> dict[str, Any]:
-    """The leak risk under another plan, from a finished report.
+def what_if_of(service: Service, job_id: str, plan: WhatIf) -> dict[str, Any]:
+    """The leak risk of a vertebra under another plan, from what the network saw when it was predicted.
 
     Raises:
-        HTTPException: 404, no such level in it; 501, the report holds nothing to answer from.
+        HTTPException: 404, no such level in it; 409, the networks' graph gave no leak features, or other weights are
+            loaded now.
+        CheckpointError: the weights cannot be read.
     """
-    rows = [v for v in report["vertebrae"] if v["level"].upper() == plan.level.strip().upper()]
+    report = report_of(service, job_id)
+    wanted = plan.level.strip().upper()
+    rows = [v for v in report["vertebrae"] if v["level"].upper() == wanted]
     if not rows:
         found = ", ".join(v["level"] for v in report["vertebrae"]) or "none"
-        raise HTTPException(404, f"The report has no {plan.level}; it has {found}.")
-    raise HTTPException(
-        501,
-        "This version's reports hold no table of plans; submit the scan again with cement_ml and viscosity.",
-    )
+        raise HTTPException(404, f"The report has no such level; it has {found}.")
+    features = _features(service, job_id).get(rows[0]["level"])
+    about = service.dispatcher.about
+    if features is None or (about and about["checkpoints"]["examine"] != report["checkpoints"]["examine"]):
+        raise HTTPException(
+            409, "What the network saw was not kept, or other weights are loaded now; send the scan again."
+        )
+    model = load_leak_model(service.settings.checkpoint_dir)
+    risk = risk_of_features(features, Plan(plan.cement_ml, plan.viscosity, plan.approach), model)
+    return {"level": rows[0]["level"], **asdict(risk), "leak_basis": report["leak_basis"]}
+
+
+def _features(service: Service, job_id: str) -> dict[str, list[float]]:
+    path = service.places.results(job_id) / FEATURES
+    result: dict[str, list[float]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return result
 
 
 def report_of(service: Service, job_id: str) -> dict[str, Any]:

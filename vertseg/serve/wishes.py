@@ -48,7 +48,9 @@ class Wishes:
     def options(self, progress: Progress) -> PredictOptions:
         """These wishes as `predict` takes them."""
         levels = tuple(level_number(name) for name in self.levels) or None
-        return PredictOptions(levels=levels, series=self.series, plan=self.plan(), progress=progress)
+        return PredictOptions(
+            levels=levels, point_mm=self.point_mm, series=self.series, plan=self.plan(), progress=progress
+        )
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Wishes":

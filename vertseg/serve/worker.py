@@ -4,11 +4,13 @@ It is a process of its own so that a scan which makes a decoder crash, or takes 
 not the server.
 """
 
+import json
 import os
 import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,7 +29,7 @@ from vertseg.serve.uploads import check_dicom, check_upload, kind_of, unpack
 from vertseg.serve.wishes import Wishes
 
 _PARENT_POLL_S: Final = 1.0
-_POINT_REACH_MM: Final = 60.0
+FEATURES: Final = "leak_features.json"
 SCAN_NAME: Final = "scan"
 """How reports and sentences call the scan, whatever the client called it."""
 
@@ -135,43 +137,44 @@ def run_job(
         if kind in (".zip", ".dcm"):
             check_dicom(place, settings.limits)
         scan = read_scan(place, task.wishes.series, as_stored=True)
+        frames = _dicom_writer(place, kind, task)
         progress("read", 1, 1)
         findings = predict(
             replace(scan, path=Path(SCAN_NAME)), options=task.wishes.options(progress), engine=engine
         )
-        if task.wishes.point_mm is not None:
-            findings = at_point(findings, task.wishes.point_mm)
         findings.seconds["read"] = time.perf_counter() - start
         progress("write", 0, 1)
-        write_outputs(findings, scan.volume, task.folder / "results")
+
+        def also(found: Findings, folder: Path) -> None:
+            write_features(found, folder)
+            if frames is not None:
+                frames(found, folder)
+
+        write_outputs(findings, scan.volume, task.folder / "results", also)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return {"vertebrae": len(findings.vertebrae)}
 
 
-def at_point(findings: Findings, point_mm: tuple[float, float, float]) -> Findings:
-    """The findings with that vertebra alone in which a point lies, or whose body's centre is nearest to it.
+def _dicom_writer(place: Path, kind: str, task: Task) -> Callable[[Findings, Path], object] | None:
+    """Writes the DICOM objects of a prediction, where the series' frames allow them."""
+    if kind not in (".zip", ".dcm"):
+        return None
+    from vertseg.dicom_out.files import dicom_writer
 
-    Args:
-        findings: of the whole scan.
-        point_mm: world RAS mm.
+    try:
+        return dicom_writer(place, task.wishes.series, with_report=True)
+    except InputError:
+        # Such as frames that a segmentation cannot lie on; the other results are as good as ever.
+        return None
 
-    Raises:
-        InputError: no vertebra is within 60 mm of it.
-    """
-    grid = findings.levels.grid
-    vox = np.rint(grid.voxel(point_mm)).astype(int)
-    inside = bool((vox >= 0).all() and (vox < grid.shape).all())
-    level = int(findings.levels.array[tuple(vox)]) if inside else 0
-    hit = [v for v in findings.vertebrae if v.level == level]
-    if not hit:
-        distances = {
-            float(np.linalg.norm(np.subtract(v.centroid_mm, point_mm))): v for v in findings.vertebrae
-        }
-        hit = [distances[d] for d in sorted(distances)[:1] if d <= _POINT_REACH_MM]
-    if not hit:
-        raise InputError("No vertebra was found at or near that point; points are in mm, world RAS.")
-    return replace(findings, vertebrae=(hit[0],))
+
+def write_features(findings: Findings, folder: Path) -> None:
+    """Write `leak_features.json`: level -> what the leak head saw, from which any plan's risk is computed."""
+    features = {
+        v.name: [float(x) for x in v.leak_features] for v in findings.vertebrae if v.leak_features is not None
+    }
+    (folder / FEATURES).write_text(json.dumps(features), encoding="utf-8")
 
 
 def run_tensors(task: TensorTask, engine: Engine) -> dict[str, Any]:

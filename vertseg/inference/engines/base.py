@@ -92,14 +92,10 @@ class GraphEngine(ABC):
 
     def examine(self, crops: NDArray[np.float32], plan: NDArray[np.float32]) -> Arrays:
         """Outputs for crops and plans, see `Engine.examine`."""
-<<<<<<< HEAD
         with self._one_at_a_time:
-            tissue, findings, logits, oddness = self.run("examine", crops, plan)
-        return {"tissue": tissue, "findings": findings, **leak_risk(logits, oddness, self._leak_rule)}
-=======
-        out = dict(zip(OUTPUTS["examine"], self.run("examine", crops, plan), strict=False))
-        return {**out, **leak_risk(out.pop("leak_logits"), out.pop("leak_oddness"), self._leak_rule)}
->>>>>>> risk
+            out = dict(zip(OUTPUTS["examine"], self.run("examine", crops, plan), strict=False))
+        risk = leak_risk(out.pop("leak_logits"), out.pop("leak_oddness"), self._leak_rule)
+        return {**out, **risk}
 
 
 def _described(meta: Meta) -> dict[str, Any]:
