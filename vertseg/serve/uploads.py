@@ -4,6 +4,7 @@ Nothing of a client's file names reaches the disk, so that no path can lead out 
 stands in one. Sizes are taken from headers first and counted again while unpacking, because headers can lie.
 """
 
+import errno
 import gzip
 import os
 import shutil
@@ -210,5 +211,10 @@ def _extracted(path: Path, folder: Path, limits: Limits) -> Path:
                             _check_size(limits.inflated_mib * _MIB + 1, limits)
                         file.write(piece)
     except (*_UNPACKING, struct.error, ValueError) as error:
+        raise InputError("The zip is damaged or cut short; make it again.") from error
+    except OSError as error:
+        # A member said to lie before the file's start is a seek that the system refuses; other errors are the disk's.
+        if error.errno != errno.EINVAL:
+            raise
         raise InputError("The zip is damaged or cut short; make it again.") from error
     return folder

@@ -22,10 +22,9 @@ from vertseg.errors import InputError, OutputError, VertsegError
 from vertseg.inference.engines import Engine
 from vertseg.inference.findings import Findings
 from vertseg.inference.pipeline import predict
-from vertseg.io import read_scan
 from vertseg.report.writer import write_outputs
+from vertseg.serve.reading import read_upload
 from vertseg.serve.settings import ServeSettings
-from vertseg.serve.uploads import check_dicom, check_upload, kind_of, unpack
 from vertseg.serve.wishes import Wishes
 
 _PARENT_POLL_S: Final = 1.0
@@ -126,22 +125,18 @@ def run_job(
 
     start = time.perf_counter()
     progress("read", 0, 1)
-    path = task.folder / task.scan
-    kind = kind_of(path)
-    check_upload(path, kind, settings.limits)
     scratch = task.folder / "unpacked"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(mode=0o700)
     try:
-        place = unpack(path, kind, scratch, settings.limits)
-        if kind in (".zip", ".dcm"):
-            check_dicom(place, settings.limits)
-        scan = read_scan(place, task.wishes.series, as_stored=True)
-        frames = _dicom_writer(place, kind, task)
+        path = task.folder / task.scan
+        scan, place, kind = read_upload(path, scratch, settings.limits, task.wishes.series)
+        frames, missing = _dicom_writer(place, kind, task)
         progress("read", 1, 1)
         findings = predict(
             replace(scan, path=Path(SCAN_NAME)), options=task.wishes.options(progress), engine=engine
         )
+        findings = replace(findings, warnings=(*findings.warnings, *missing))
         findings.seconds["read"] = time.perf_counter() - start
         progress("write", 0, 1)
 
@@ -156,17 +151,23 @@ def run_job(
     return {"vertebrae": len(findings.vertebrae)}
 
 
-def _dicom_writer(place: Path, kind: str, task: Task) -> Callable[[Findings, Path], object] | None:
-    """Writes the DICOM objects of a prediction, where the series' frames allow them."""
+def _dicom_writer(
+    place: Path, kind: str, task: Task
+) -> tuple[Callable[[Findings, Path], object] | None, tuple[str, ...]]:
+    """What writes the DICOM objects of a prediction, or a sentence why none can be written."""
     if kind not in (".zip", ".dcm"):
-        return None
+        return None, ()
     from vertseg.dicom_out.files import dicom_writer
 
     try:
-        return dicom_writer(place, task.wishes.series, with_report=True)
-    except InputError:
-        # Such as frames that a segmentation cannot lie on; the other results are as good as ever.
-        return None
+        return dicom_writer(place, task.wishes.series, with_report=True), ()
+    except VertsegError as error:
+        return None, (f"No DICOM SEG was written: {_without_paths(str(error), task)}",)
+    except Exception as error:
+        # The source was read, so only what a segmentation must copy from its headers is amiss.
+        return None, (
+            f"No DICOM SEG was written, for the series' headers are amiss ({type(error).__name__}).",
+        )
 
 
 def write_features(findings: Findings, folder: Path) -> None:
