@@ -208,6 +208,13 @@ def _results(routes: APIRouter, service: Service) -> None:
             background=BackgroundTask(path.unlink, missing_ok=True),
         )  # fmt: skip
 
+    @routes.get("/jobs/{job_id}/dicom-seg", tags=["results"], summary="The masks as DICOM SEG")
+    async def dicom_seg(request: Request, job_id: str) -> FileResponse:
+        """On the frames of the series that was sent; 404 for NIfTI, or where nothing was found."""
+        path = _result(service, job_id, "segmentation.dcm")
+        service.audit.write("read", _client(request), job=job_id, file=path.name)
+        return FileResponse(path, media_type=_TYPES[".dcm"], filename=path.name)
+
     @routes.post(
         "/jobs/{job_id}/what-if", tags=["results"], summary="Leak risk of another plan, no new upload"
     )
