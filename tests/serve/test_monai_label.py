@@ -139,7 +139,7 @@ def test_what_is_not_served_says_so(served: TestClient) -> None:
         ("PUT", "/model/vertebrae"),
     ):
         answer = served.request(method, path)
-        assert answer.status_code == 501 and answer.json()["detail"].endswith(".")
+        assert answer.status_code == 405 and answer.json()["detail"].endswith(".")
 
 
 def test_a_session_ends(served: TestClient, slicer: Slicer, scan: Path) -> None:

@@ -198,7 +198,7 @@ def _datastore(routes: APIRouter, service: Service) -> None:
     @routes.put("/datastore/label", summary="Not served: keeping labels")
     async def save_label() -> None:
         """Refused, so that nobody thinks that a corrected label is safe here."""
-        raise HTTPException(501, _NO_LABELS)
+        raise _not_served_here(_NO_LABELS)
 
     @routes.get("/datastore/label", summary="Not served: labels that were kept")
     @routes.head("/datastore/label", include_in_schema=False)
@@ -262,27 +262,30 @@ def _not_served(routes: APIRouter) -> None:
     @routes.post("/train/", include_in_schema=False)
     @routes.delete("/train/", include_in_schema=False)
     async def train() -> None:
-        """501."""
-        raise HTTPException(501, _NO_TRAINING)
+        """405."""
+        raise _not_served_here(_NO_TRAINING)
 
     @routes.post("/activelearning/{strategy}", summary="Not served: the next sample")
     async def next_sample(strategy: str) -> None:
-        """501."""
-        raise HTTPException(501, _NO_SAMPLES)
+        """405."""
+        raise _not_served_here(_NO_SAMPLES)
 
     @routes.get("/batch/infer/", summary="Not served: the datastore in one go")
     @routes.post("/batch/infer/{model}", include_in_schema=False)
     async def batch() -> None:
-        """501."""
-        raise HTTPException(
-            501, "This server predicts no whole datastore; see vertseg predict, which takes folders."
-        )
+        """405."""
+        raise _not_served_here("This server predicts no whole datastore; see vertseg predict, which takes folders.")
 
     @routes.put("/model/{model}", summary="Not served: other weights")
     @routes.delete("/model/{model}", include_in_schema=False)
     async def change_model(model: str) -> None:
         """Weights are changed by whoever starts the server."""
-        raise HTTPException(501, "Weights are chosen when the server is started, with --checkpoint-dir.")
+        raise _not_served_here("Weights are chosen when the server is started, with --checkpoint-dir.")
+
+
+def _not_served_here(sentence: str) -> HTTPException:
+    """405 without any method allowed: the route is there to say so, not to work."""
+    return HTTPException(405, sentence, {"allow": ""})
 
 
 def _model(name: str) -> LabelModel:
