@@ -259,6 +259,10 @@ def _not_served(routes: APIRouter) -> None:
         raise HTTPException(404, _NO_TRAINING)
 
     @routes.post("/train/{model}", summary="Not served: training")
+    async def train_model(model: str) -> None:
+        """405."""
+        raise _not_served_here(_NO_TRAINING)
+
     @routes.post("/train/", include_in_schema=False)
     @routes.delete("/train/", include_in_schema=False)
     async def train() -> None:
@@ -274,7 +278,9 @@ def _not_served(routes: APIRouter) -> None:
     @routes.post("/batch/infer/{model}", include_in_schema=False)
     async def batch() -> None:
         """405."""
-        raise _not_served_here("This server predicts no whole datastore; see vertseg predict, which takes folders.")
+        raise _not_served_here(
+            "This server predicts no whole datastore; see vertseg predict, which takes folders."
+        )
 
     @routes.put("/model/{model}", summary="Not served: other weights")
     @routes.delete("/model/{model}", include_in_schema=False)
