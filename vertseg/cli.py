@@ -20,6 +20,7 @@ _COMMANDS: Final = {
         "Where injected cement went, beside the risk foreseen.",
     ),
     "export": ("vertseg.export.command", "Write the networks for other runtimes."),
+    "serve": ("vertseg.serve.command", "Predictions over HTTP, for 3D Slicer, OHIF and programs."),
     "dicom-node": (
         "vertseg.serve.dicom_node.command",
         "Receive CT series, send segmentations and reports back.",
@@ -32,7 +33,8 @@ _EXTRAS: Final = {
     "torch": "torch", "monai": "torch", "safetensors": "torch", "lightning": "train", "jsonargparse": "train",
     "yaml": "train", "wandb": "train", "onnx": "export", "onnxscript": "export", "pydicom": "dicom",
     "highdicom": "dicom", "pynetdicom": "node", "dicomweb_client": "node", "sklearn": "evaluate",
-    "SimpleITK": "followup",
+    "SimpleITK": "followup", "fastapi": "serve", "uvicorn": "serve", "starlette": "serve",
+    "prometheus_client": "serve", "python_multipart": "serve", "httpx": "serve", "ray": "cluster",
 }  # fmt: skip
 """The extra that brings a package."""
 

@@ -165,3 +165,11 @@ def test_labels_stored_as_floats_are_taken(tmp_path: Path) -> None:
     labels = io.read_labels(tmp_path / "labels.nii.gz")
     assert labels.array.dtype == np.uint16
     np.testing.assert_array_equal(labels.array, array)
+
+
+def test_a_unit_that_nifti_does_not_know_is_a_damaged_header(tmp_path: Path) -> None:
+    image = nib.Nifti1Image(np.zeros((30, 30, 30), np.int16), np.eye(4))
+    image.header["xyzt_units"] = 7
+    nib.save(image, tmp_path / "units.nii")
+    with pytest.raises(InputError, match="damaged header"):
+        io.read_scan(tmp_path / "units.nii")

@@ -5,12 +5,16 @@ from pathlib import Path
 
 from vertseg.errors import ConfigError
 
-FORMATS = ("onnx", "openvino", "bundle")
+FORMATS = ("onnx", "openvino", "bundle", "triton")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `vertseg export`."""
-    parser.add_argument("format", choices=FORMATS, help="onnx files, OpenVINO IR, or a MONAI bundle")
+    parser.add_argument(
+        "format",
+        choices=FORMATS,
+        help="onnx files, OpenVINO IR, a MONAI bundle, or a Triton model repository",
+    )
     parser.add_argument("--output", type=Path, default=Path("export"), metavar="DIR")
     parser.add_argument("--checkpoint-dir", type=Path, metavar="DIR", help="folder with other weights")
     parser.add_argument(
@@ -36,6 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
         from vertseg.export.openvino import export_openvino
 
         written = export_openvino(arguments.output, arguments.checkpoint_dir)
+    elif arguments.format == "triton":
+        from vertseg.export.triton import export_triton
+
+        written = export_triton(arguments.output, arguments.checkpoint_dir)
     else:
         from vertseg.export.onnx import export_onnx
 

@@ -27,6 +27,8 @@ _DATA_OFFSET: Final = 352
 _UNREADABLE: Final = (
     OSError,
     EOFError,
+    KeyError,
+    OverflowError,
     zlib.error,
     ValueError,
     ImageFileError,
@@ -193,6 +195,7 @@ def _affine(
     header = image.header
     try:
         sform, qform = header.get_sform(coded=True)[0], header.get_qform(coded=True)[0]
+        unit = header.get_xyzt_units()[0]
     except _UNREADABLE as error:
         raise InputError(f"'{path}' has a damaged header ({error}); export it again.") from error
     if sform is None and qform is None:
@@ -200,7 +203,6 @@ def _affine(
             f"'{path}' does not say how it lies in the patient (sform and qform codes are 0), so left and right "
             "are unknown; export it again with its orientation."
         )
-    unit = header.get_xyzt_units()[0]
     scale = np.diag([*[_MM_PER_UNIT.get(unit, 1.0)] * 3, 1.0])
     affine = check_affine(scale @ np.asarray(qform if sform is None else sform, dtype=np.float64), path)
     description = {"format": "NIfTI", "affine_from": "qform" if sform is None else "sform"}

@@ -31,7 +31,7 @@ _TAGS: Final = [
 ]  # fmt: skip
 _CT_CLASSES: Final = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 _UNREADABLE: Final = (
-    BytesLengthException, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError,
+    BytesLengthException, EOFError, MemoryError, OSError, ValueError, KeyError, TypeError, AttributeError, NotImplementedError,
     struct.error,
 )  # fmt: skip
 # The first element of a file without the 128-byte preamble: group 0002 or 0008, little endian.
@@ -159,6 +159,8 @@ def _header(path: Path) -> pydicom.Dataset | None:
                 return None
             file.seek(0)
             header = pydicom.dcmread(file, stop_before_pixels=True, force=not preamble, specific_tags=_TAGS)
+            # Elements are decoded when they are first asked for.
+            _ = header.get("SeriesInstanceUID")
     except InvalidDicomError:
         return None
     except _UNREADABLE as error:

@@ -94,7 +94,8 @@ class GraphEngine(ABC):
         """Outputs for crops and plans, see `Engine.examine`."""
         with self._one_at_a_time:
             out = dict(zip(OUTPUTS["examine"], self.run("examine", crops, plan), strict=False))
-        return {**out, **leak_risk(out.pop("leak_logits"), out.pop("leak_oddness"), self._leak_rule)}
+        risk = leak_risk(out.pop("leak_logits"), out.pop("leak_oddness"), self._leak_rule)
+        return {**out, **risk}
 
 
 def _described(meta: Meta) -> dict[str, Any]:
