@@ -214,7 +214,9 @@ def found_in(vertebra: UprightVertebra, axcodes: str) -> tuple[Findings, Volume]
 
     tissue = np.where(vertebra.body, Tissue.BODY, np.where(vertebra.posterior, Tissue.POSTERIOR, 0))
     masks = {name: stored(mask.astype(np.uint8)) for name, mask in vertebra.masks.items()}
-    centre = (float(vertebra.centre_mm[0]), float(vertebra.centre_mm[1]), float(vertebra.centre_mm[2]))
+    # Off the voxels' middles and corners, so that no share of a voxel is exactly a half.
+    x, y, z = (float(c) + 0.3 for c in vertebra.centre_mm)
+    centre = (x, y, z)
     measures = Measures(0, 0, 0, 0, 0, 0, None, 0, None, None, None)
     one = VertebraFindings(vertebra.level, 1.0, centre, vertebra.axes, False, measures, {})
     origin = Provenance("drawn", "", {}, {}, {}, "cpu", "none")
