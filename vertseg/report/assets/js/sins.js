@@ -19,7 +19,8 @@ function sinsPanel(v) {
   const sins = v.planning?.sins;
   if (!sins) return null;
   if (!sins.applicable) return panel("sins", note(t("sins.not_applicable")));
-  const pain = state.pains[v.level] ?? null;
+  const stated = sins.pain.finding in PAIN_POINTS ? sins.pain.finding : null;
+  const pain = state.pains[v.level] ?? stated;
   const total = sinsWithPain(sins, pain);
   const rows = SINS_PARTS.map((part) => {
     const points = part === "pain" ? total.pain : sins[part];
