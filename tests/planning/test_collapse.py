@@ -84,7 +84,7 @@ def test_a_patients_size_does_not_count(size: float, level: int) -> None:
 
 def test_a_fractured_neighbour_is_passed_over() -> None:
     heights = {n: scaled(n) for n in (T11, T12, L1, L2, L3)} | {T12: scaled(T12, 50), L1: scaled(L1, 35)}
-    assert sound_neighbours(L1, heights) == (T11, L2)
+    assert sound_neighbours(L1, heights) == (T11, L2, L3)
     assert collapse(L1, heights).loss_percent == pytest.approx(35)
 
 

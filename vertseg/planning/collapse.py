@@ -30,6 +30,7 @@ Radiology 2002;223:121-6: "severe" leaves less than one third of the height).
 
 _SOUND_PERCENT: Final = 20.0
 _FARTHEST: Final = 3
+_NEIGHBOURS: Final = 2
 _WINDOW: Final = (0.04, 0.20)
 _MIDDLE: Final = (0.40, 0.60)
 _MIN_COLUMNS: Final = 4
@@ -119,8 +120,8 @@ def body_heights(surfaces: BodySurfaces) -> Heights | None:
 def collapse(level: int, heights: Mapping[int, Heights]) -> Collapse:
     """What one body lost against its neighbours and against published heights.
 
-    Neighbours are the nearest sound body above and below, up to three levels away; each one's heights are first
-    scaled by the published growth from its level to this one. Sound is a body that has lost less than 20 % at its
+    Neighbours are the two nearest sound bodies above and below, up to three levels away, the nearer counting more; each
+    one's heights are first scaled by the published growth from its level to this one. Sound is a body that has lost less than 20 % at its
     worst place against the median of all others' sizes. With no sound neighbour the published heights, scaled to
     this patient's bodies, are not used instead: the loss is None.
 
@@ -166,7 +167,7 @@ def collapse_shape(losses: Heights) -> CollapseShape:
 
 
 def sound_neighbours(level: int, heights: Mapping[int, Heights]) -> tuple[int, ...]:
-    """The nearest sound bodies above and below, from head to foot."""
+    """Up to two sound bodies above and two below, the nearest ones, from head to foot."""
     size = {n: min(h / r for h, r in zip(heights[n], reference_heights(n), strict=True)) for n in heights}
     found = []
     for step in (-1, 1):
@@ -176,8 +177,8 @@ def sound_neighbours(level: int, heights: Mapping[int, Heights]) -> tuple[int, .
             for n in heights
             if 0 < (column_position(n) - place) * step <= _FARTHEST
         )
-        found += [n for _, n in near if _is_sound(n, level, size)][:1]
-    return tuple(found)
+        found += [n for _, n in near if _is_sound(n, level, size)][:_NEIGHBOURS]
+    return tuple(sorted(found, key=column_position))
 
 
 def _is_sound(candidate: int, level: int, size: Mapping[int, float]) -> bool:
@@ -190,13 +191,15 @@ def _is_sound(candidate: int, level: int, size: Mapping[int, float]) -> bool:
 
 
 def _expected(level: int, neighbours: Sequence[tuple[int, Heights]]) -> Heights:
-    """Mean of the neighbours' heights, each scaled to this level by the published ones."""
+    """Mean of the neighbours' heights by nearness, each scaled to this level by the published ones."""
     own = reference_heights(level)
     rows = [
         [h * mine / theirs for h, mine, theirs in zip(heights, own, reference_heights(n), strict=True)]
         for n, heights in neighbours
     ]
-    anterior, middle, posterior = np.mean(rows, axis=0)
+    place = column_position(level)
+    weights = [1.0 / abs(column_position(n) - place) for n, _ in neighbours]
+    anterior, middle, posterior = np.average(rows, axis=0, weights=weights)
     return float(anterior), float(middle), float(posterior)
 
 

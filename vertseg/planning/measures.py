@@ -6,12 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.labels import Tissue
+from vertseg.planning.body_surfaces import surfaces_of
+from vertseg.planning.collapse import body_heights
 from vertseg.planning.wall import wall_defect_area_mm2
 from vertseg.volume import Grid, Volume, crop_grid
 
 _HEIGHT_SPACING_MM = 1.0
 _HEIGHT_FIELD_MM = 72
-_MIN_BODY_VOXELS = 20
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Measures:
         cement_ml: cement.
         lesion_share: part of the body's volume that is lytic, 0 to 1.
         wall_defect_mm2: area of the posterior wall's shell where cortex is missing.
-        height_anterior_mm: body height in the anterior quarter, middle of the body from side to side.
+        height_anterior_mm: body height in front, middle of the body from side to side.
         height_middle_mm: the same in the middle.
-        height_posterior_mm: the same in the posterior quarter.
+        height_posterior_mm: the same behind.
     """
 
     volume_ml: float
@@ -66,11 +67,7 @@ def lesion_share(lytic: NDArray[np.bool_], body: NDArray[np.bool_]) -> float | N
 def body_heights_mm(
     body: Volume, centre_mm: NDArray[np.float64], axes: NDArray[np.float64]
 ) -> tuple[float, float, float] | None:
-    """Anterior, middle and posterior height in mm of a body mask; None where there is too little body.
-
-    Measured along the vertebra's up axis in the middle third from side to side, as in the six-point
-    morphometry of Genant et al. 1993 (J Bone Miner Res 8:1137-48), over the quarters of the depth rather
-    than at single points.
+    """Anterior, middle and posterior height in mm of a body mask (`collapse.body_heights`); None with too little body.
 
     Args:
         body: mask on any grid.
@@ -79,30 +76,9 @@ def body_heights_mm(
     """
     n = int(_HEIGHT_FIELD_MM / _HEIGHT_SPACING_MM)
     frame = crop_grid(centre_mm, axes, (n, n, n), _HEIGHT_SPACING_MM)
-    upright = Volume(body.array.astype(np.float32), body.affine).resampled_to(frame, 1, 0.0).array >= 0.5
-    columns = upright.sum(axis=2) * _HEIGHT_SPACING_MM
-    rows = np.flatnonzero(columns.any(axis=1))
-    if np.count_nonzero(upright) < _MIN_BODY_VOXELS or rows.size < 3:
-        return None
-    width = rows[-1] - rows[0] + 1
-    middle = columns[rows[0] + width // 3 : rows[-1] + 1 - width // 3]
-    depth = np.flatnonzero(middle.any(axis=0))
-    if depth.size < 8:
-        return None
-    quarter = max(1, depth.size // 4)
-    margin = max(1, depth.size // 12)
-    parts = (
-        depth[-quarter:-margin],
-        depth[depth.size // 2 - quarter // 2 : depth.size // 2 + quarter // 2 + 1],
-        depth[margin:quarter],
-    )
-    anterior, centre, posterior = (_median_height(middle[:, part]) for part in parts)
-    return anterior, centre, posterior
-
-
-def _median_height(columns: NDArray[np.float64]) -> float:
-    seen = columns[columns > 0]
-    return float(np.median(seen)) if seen.size else 0.0
+    share = Volume(body.array.astype(np.float32), body.affine).resampled_to(frame, 1, 0.0).array
+    surfaces = surfaces_of(share, _HEIGHT_SPACING_MM, frame.voxel(centre_mm))
+    return None if surfaces is None else body_heights(surfaces)
 
 
 def measure(

@@ -17,6 +17,7 @@ _DIP_MM: Final = 1.5
 _SMOOTH_MM: Final = 1.2
 _FIT_ROUNDS: Final = 5
 _MIN_PLACES: Final = 40
+_RIM_ROWS: Final = 3
 _FALLBACK_HALF_SHARE: Final = 0.27
 
 
@@ -56,7 +57,9 @@ class PosteriorWall:
         if np.count_nonzero(seen) < 4:
             return None
         heights = np.flatnonzero(seen)
-        rows = heights[-5:-1] if upper else heights[1:5]
+        # Rims are round: the wall's own course begins a little beyond them.
+        skip = min(_RIM_ROWS, heights.size // 4)
+        rows = heights[-skip - 5 : -skip] if upper else heights[skip : skip + 5]
         step = self.up_mm[1] - self.up_mm[0]
         end = self.up_mm[heights[-1]] + step / 2 if upper else self.up_mm[heights[0]] - step / 2
         return np.array([self.middle_mm, float(np.nanmedian(column[:, rows])), end])

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vertseg.frames import LabelledVertebra
-from vertseg.inference.findings import Findings
 from vertseg.labels import FINDINGS, Tissue, level_name
 from vertseg.volume import Grid, Volume, crop_grid
+
+if TYPE_CHECKING:
+    from vertseg.inference.findings import Findings
 
 SHAPE: Final = (112, 128, 80)
 """Voxels (right, anterior, up): transverse processes, spinous process and half of both neighbours fit in."""
@@ -92,7 +94,7 @@ class UprightVertebra:
         return self.grid.voxel(self.centre_mm)
 
 
-def upright_vertebra(findings: Findings, scan: Volume, index: int) -> UprightVertebra:
+def upright_vertebra(findings: "Findings", scan: Volume, index: int) -> UprightVertebra:
     """The vertebra `findings.vertebrae[index]` in its own frame (see `stand_upright`).
 
     Args:

@@ -20,11 +20,16 @@ from scipy import ndimage
 from vertseg.planning.body_surfaces import BodySurfaces
 from vertseg.planning.posterior_wall import PosteriorWall
 from vertseg.planning.upright import UprightVertebra
-
-CELL_MM: Final = 0.5
-
-SHELL_MM: Final = 2.0
-"""Thickness of the expected shell that a defect mask fills (the project's definition of a wall defect)."""
+from vertseg.planning.wall_cells import (
+    CELL_MM,
+    NEVER_CORTEX_HU,
+    STEP_MM,
+    WallCells,
+    compact_hu_of,
+    profiles,
+    thickness_mm,
+    wall_cells,
+)
 
 FORAMEN_HALF_MM: Final = 5.0
 FORAMEN_HALF_SHARE: Final = 0.22
@@ -40,14 +45,10 @@ half way, where an edge is put. A wall that is thin but stands stays above, for 
 
 _REACH_MM: Final = (-3.5, 7.0)
 _CORTEX_MM: Final = (-2.0, 3.0)
-_MARROW_MM: Final = (4.5, 7.0)
-_STEP_MM: Final = 0.5
 _DEFECT_REACH_MM: Final = 4.0
 _WEAK_SIGMA_MM: Final = 0.7
 _SMALLEST_MM2: Final = 3.0
 _SMALLEST_THIN_MM2: Final = 8.0
-_COMPACT_HU: Final = (700.0, 1600.0)
-_NEVER_CORTEX_HU: Final = 2200.0
 
 Row = Literal["upper", "middle", "lower"]
 Column = Literal["right", "middle", "left"]
@@ -141,17 +142,6 @@ class WallMap:
     thin: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """Cells of the wall's plane: their places, the wall there, and which are wall."""
-
-    right_mm: NDArray[np.float64]
-    up_mm: NDArray[np.float64]
-    wall_mm: NDArray[np.floating[Any]]
-    area_mm2: NDArray[np.floating[Any]]
-    outline: NDArray[np.bool_]
-
-
 def wall_integrity(
     vertebra: UprightVertebra, surfaces: BodySurfaces, wall: PosteriorWall | None
 ) -> tuple[WallIntegrity, WallMap | None]:
@@ -164,7 +154,7 @@ def wall_integrity(
     """
     if wall is None:
         return WallIntegrity(), None
-    cells = _cells(wall, surfaces)
+    cells = wall_cells(wall, surfaces)
     if not cells.outline.any():
         return WallIntegrity(), None
     found = _map(vertebra, cells, wall)
@@ -211,48 +201,9 @@ def wall_map_values(found: WallMap, cell_mm: float = 2.0) -> dict[str, Any]:
     }
 
 
-def _cells(wall: PosteriorWall, surfaces: BodySurfaces) -> _Cells:
-    """Cells that cover the wall between pedicles and endplates, and the wall's place and surface in each."""
-    left, right = wall.middle_mm - wall.half_width_mm, wall.middle_mm + wall.half_width_mm
-    known = np.isfinite(wall.wall_mm)
-    heights = wall.up_mm[known.any(axis=0)]
-    rights = _centres(left, right)
-    ups = _centres(heights.min() - 0.5, heights.max() + 0.5)
-    filled = _extended(wall.wall_mm)
-    at = np.meshgrid(
-        np.interp(rights, wall.right_mm, np.arange(len(wall.right_mm))),
-        np.interp(ups, wall.up_mm, np.arange(len(wall.up_mm))),
-        indexing="ij",
-    )
-    place = ndimage.map_coordinates(filled, at, order=1, mode="nearest")
-    slopes = np.gradient(ndimage.gaussian_filter(place, 3.0), CELL_MM)
-    area = CELL_MM**2 * np.sqrt(1 + np.clip(slopes[0] ** 2 + slopes[1] ** 2, 0, 3))
-    outline = ndimage.map_coordinates(known.astype(np.float32), at, order=1, mode="nearest") >= 0.5
-    r, u = np.meshgrid(rights, ups, indexing="ij")
-    top, bottom = (
-        plane.height_mm + plane.right_slope * r + plane.anterior_slope * place
-        for plane in (surfaces.upper, surfaces.lower)
-    )
-    outline &= (u <= top + 1.0) & (u >= bottom - 1.0)
-    return _Cells(rights, ups, place, area, outline)
-
-
-def _centres(low: float, high: float) -> NDArray[np.float64]:
-    n = max(1, round((high - low) / CELL_MM))
-    centres: NDArray[np.float64] = (low + high) / 2 + (np.arange(n, dtype=np.float64) - (n - 1) / 2) * CELL_MM
-    return centres
-
-
-def _extended(wall_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The surface with its nearest known place where it is not known."""
-    unknown = ~np.isfinite(wall_mm)
-    index = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
-    return np.asarray(wall_mm[tuple(index)], dtype=np.float64)
-
-
-def _map(vertebra: UprightVertebra, cells: _Cells, wall: PosteriorWall) -> WallMap:
-    offsets = np.arange(*_REACH_MM, _STEP_MM)
-    hu = np.minimum(_profiles(vertebra.hu, vertebra, cells, offsets, 1), _NEVER_CORTEX_HU)
+def _map(vertebra: UprightVertebra, cells: WallCells, wall: PosteriorWall) -> WallMap:
+    offsets = np.arange(*_REACH_MM, STEP_MM)
+    hu = np.minimum(profiles(vertebra.hu, vertebra, cells, offsets, 1), NEVER_CORTEX_HU)
     peak = hu[..., (offsets >= _CORTEX_MM[0]) & (offsets <= _CORTEX_MM[1])].max(axis=-1)
     canal = float(np.median(hu[..., 0][cells.outline]))
     defect = _defect_cells(vertebra, cells)
@@ -264,7 +215,7 @@ def _map(vertebra: UprightVertebra, cells: _Cells, wall: PosteriorWall) -> WallM
     # Noise of single cells would be taken for holes.
     weak = ndimage.gaussian_filter(peak, _WEAK_SIGMA_MM / CELL_MM) < canal + WEAK_SHARE * (cortex - canal)
     thin = _without_small(cells.outline & ~defect & weak, cells.area_mm2, _SMALLEST_THIN_MM2)
-    thickness = _thickness(hu, offsets, _compact_hu(vertebra))
+    thickness = thickness_mm(hu, offsets, compact_hu_of(vertebra))
 
     def masked(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         return np.where(cells.outline, values, np.nan).astype(np.float32)
@@ -275,58 +226,21 @@ def _map(vertebra: UprightVertebra, cells: _Cells, wall: PosteriorWall) -> WallM
     )  # fmt: skip
 
 
-def _profiles(
-    array: NDArray[Any],
-    vertebra: UprightVertebra,
-    cells: _Cells,
-    offsets: NDArray[np.float64],
-    order: Literal[0, 1],
-) -> NDArray[np.float32]:
-    """Values (R, U, n) along the anterior axis at mm from the wall."""
-    centre, step = vertebra.centre_vox, vertebra.spacing_mm
-    r, u = np.meshgrid(cells.right_mm / step + centre[0], cells.up_mm / step + centre[2], indexing="ij")
-    a = (cells.wall_mm[..., None] + offsets) / step + centre[1]
-    shape = a.shape
-    at = [np.broadcast_to(r[..., None], shape), a, np.broadcast_to(u[..., None], shape)]
-    values = ndimage.map_coordinates(array, at, order=order, mode="nearest", output=np.float32)
-    return np.asarray(values, dtype=np.float32)
-
-
-def _defect_cells(vertebra: UprightVertebra, cells: _Cells) -> NDArray[np.bool_]:
+def _defect_cells(vertebra: UprightVertebra, cells: WallCells) -> NDArray[np.bool_]:
     """Cells of the wall behind or before which the defect's mask lies."""
     mask = vertebra.masks["posterior_wall_defect"]
     if not mask.any():
         return np.zeros_like(cells.outline)
-    offsets = np.arange(-_DEFECT_REACH_MM, _DEFECT_REACH_MM + 0.1, _STEP_MM)
-    share = _profiles(mask.astype(np.float32), vertebra, cells, offsets, 1).max(axis=-1)
+    offsets = np.arange(-_DEFECT_REACH_MM, _DEFECT_REACH_MM + 0.1, STEP_MM)
+    share = profiles(mask.astype(np.float32), vertebra, cells, offsets, 1).max(axis=-1)
     return _without_small((share >= 0.5) & cells.outline, cells.area_mm2, _SMALLEST_MM2)
 
 
-def _foramen_zone(cells: _Cells, wall: PosteriorWall) -> NDArray[np.bool_]:
+def _foramen_zone(cells: WallCells, wall: PosteriorWall) -> NDArray[np.bool_]:
     heights = cells.up_mm[cells.outline.any(axis=0)]
     middle, half = float(heights.mean()), FORAMEN_HALF_SHARE * (float(np.ptp(heights)) + CELL_MM)
     across = np.abs(cells.right_mm - wall.middle_mm) <= FORAMEN_HALF_MM
     return np.asarray(across[:, None] & (np.abs(cells.up_mm - middle) <= half)[None])
-
-
-def _thickness(
-    hu: NDArray[np.float32], offsets: NDArray[np.float64], compact_hu: float
-) -> NDArray[np.float64]:
-    """Thickness (mm) of cortex: what lies above a step from canal to marrow, over compact bone's attenuation."""
-    canal = hu[..., :2].mean(axis=-1, keepdims=True)
-    marrow = np.median(hu[..., offsets >= _MARROW_MM[0]], axis=-1, keepdims=True)
-    ground = np.where(offsets < 0, canal, marrow)
-    near = (offsets >= -3.0) & (offsets <= _MARROW_MM[0])
-    mass = np.maximum(hu - ground, 0.0)[..., near].sum(axis=-1) * _STEP_MM
-    height = compact_hu - 0.5 * (canal + marrow)[..., 0]
-    return np.asarray(np.clip(mass / np.maximum(height, 200.0), 0.0, 6.0))
-
-
-def _compact_hu(vertebra: UprightVertebra) -> float:
-    """Attenuation of this vertebra's compact bone: the brightest part of its posterior elements."""
-    bone = vertebra.hu[vertebra.posterior & ~vertebra.masks["cement"]]
-    bone = bone[bone < _NEVER_CORTEX_HU]
-    return float(np.clip(np.percentile(bone, 99), *_COMPACT_HU)) if bone.size > 100 else _COMPACT_HU[0]
 
 
 def _without_small(
@@ -378,13 +292,13 @@ def with_canal_distances(
         vertebra: in its own frame.
         canal_mm: (X, Y, Z) distance of each voxel to the canal.
     """
-    cells = _Cells(
+    cells = WallCells(
         found.right_mm, found.up_mm, found.wall_mm.astype(np.float64), found.area_mm2, found.outline
     )
-    offsets = np.arange(-_DEFECT_REACH_MM, _DEFECT_REACH_MM + 0.1, _STEP_MM)
+    offsets = np.arange(-_DEFECT_REACH_MM, _DEFECT_REACH_MM + 0.1, STEP_MM)
     mask = vertebra.masks["posterior_wall_defect"].astype(np.uint8)
-    filled = _profiles(mask, vertebra, cells, offsets, 0) > 0
-    far = np.where(filled, _profiles(canal_mm, vertebra, cells, offsets, 0), np.inf).min(axis=-1)
+    filled = profiles(mask, vertebra, cells, offsets, 0) > 0
+    far = np.where(filled, profiles(canal_mm, vertebra, cells, offsets, 0), np.inf).min(axis=-1)
     numbers, _ = ndimage.label(found.defect, np.ones((3, 3)))
     least = []
     for defect in integrity.defects:
