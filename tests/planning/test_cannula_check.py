@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from tests.planning.drawn_vertebra import drawn
+from vertseg.phantom import ScanConfig, render_scan
 from vertseg.planning.cannula_check import CannulaCheck, check_cannulas
 from vertseg.planning.cannula_metal import find_cannulas
 from vertseg.planning.corridor import Corridor, plan_corridors
@@ -99,6 +100,22 @@ def test_two_cannulas_whose_tips_nearly_meet() -> None:
     assert len(found) == 2
     for truth in (TIP - TAIL, other_tip - other_tail):
         assert min(angle_deg(np.array(c.direction), truth) for c in found) < 1.0
+
+
+@pytest.mark.slow
+def test_a_cannula_in_a_phantom() -> None:
+    scan = render_scan(900_004, ScanConfig(field="lumbar", spacing_mm=(1.0, 1.0, 2.0), pathology=0.0))
+    truth = next(v for v in scan.vertebrae if v.level == 22)
+    affine, shape = scan.hu.affine, scan.hu.array.shape
+    tip = truth.centroid_mm + truth.axes @ np.array([3.0, 6.0, 0.0])
+    way = truth.axes @ np.array([-np.sin(0.35), np.cos(0.35), -0.1])
+    way /= np.linalg.norm(way)
+    share = rod(affine, tip, tip - 150.0 * way, 3.0, shape)
+    hu = scan.hu.array * (1 - share) + STEEL_HU * share
+    blurred = ndimage.gaussian_filter(hu, 0.7 / np.array(scan.hu.grid.spacing_mm))
+    found = find_cannulas(Volume(np.clip(blurred, -1024, 3071).astype(np.float32), affine))[0]
+    assert angle_deg(np.array(found.direction), way) < 0.5
+    assert np.linalg.norm(np.array(found.tip_mm) - tip) < 2.0
 
 
 def planned() -> tuple[Corridor, ...]:

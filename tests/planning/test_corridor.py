@@ -1,16 +1,21 @@
 """Corridors of drawn vertebrae whose pedicles are known."""
 
+import struct
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from tests.planning.drawn_vertebra import SHAPE, WALL_MM, drawn, places
+from tests.planning.drawn_vertebra import WALL_MM, drawn, places
+from vertseg.inference.findings import Findings, Provenance, VertebraFindings
+from vertseg.labels import Tissue
 from vertseg.planning.corridor import Corridor, plan_corridors
+from vertseg.planning.corridor_picture import draw_corridors
 from vertseg.planning.gauges import BONE_MARGIN_MM, GAUGES, largest_gauge
+from vertseg.planning.measures import Measures
 from vertseg.planning.skin import skin_entry
-from vertseg.planning.upright import UprightVertebra
+from vertseg.planning.upright import UprightVertebra, upright_vertebra
 from vertseg.volume import Volume
 
 
@@ -201,5 +206,41 @@ def test_length_is_the_sum_of_its_parts() -> None:
     assert corridor.entry_skin_mm[1] == pytest.approx(vertebra.centre_mm[1] - 100, abs=1.0)
 
 
-def test_shape_is_that_of_the_grid() -> None:
-    assert drawn().body.shape == SHAPE
+def found_in(vertebra: UprightVertebra, axcodes: str) -> tuple[Findings, Volume]:
+    """The drawn vertebra as a prediction and its scan, stored in another order."""
+
+    def stored(values: np.ndarray) -> Volume:
+        return Volume(values, vertebra.grid.affine).oriented(axcodes)
+
+    tissue = np.where(vertebra.body, Tissue.BODY, np.where(vertebra.posterior, Tissue.POSTERIOR, 0))
+    masks = {name: stored(mask.astype(np.uint8)) for name, mask in vertebra.masks.items()}
+    # Off the voxels' middles and corners, so that no share of a voxel is exactly a half.
+    x, y, z = (float(c) + 0.3 for c in vertebra.centre_mm)
+    centre = (x, y, z)
+    measures = Measures(0, 0, 0, 0, 0, 0, None, 0, None, None, None)
+    one = VertebraFindings(vertebra.level, 1.0, centre, vertebra.axes, False, measures, {})
+    origin = Provenance("drawn", "", {}, {}, {}, "cpu", "none")
+    findings = Findings(stored(vertebra.levels), stored(tissue.astype(np.uint8)), masks, (one,), {}, origin)
+    return findings, stored(vertebra.hu)
+
+
+@pytest.mark.parametrize("axcodes", ["LPS", "SAR"])
+def test_plans_do_not_depend_on_how_the_scan_is_stored(axcodes: str) -> None:
+    vertebra = drawn(pedicle_mm=7.0, toe_deg=15.0)
+    plans = [plan_corridors(upright_vertebra(*found_in(vertebra, order), 0)) for order in ("RAS", axcodes)]
+    first, second = (by_side(corridors) for corridors in plans)
+    for side in ("left", "right"):
+        here, there = first[side], second[side]
+        assert here.feasible and there.feasible and here.gauge == there.gauge
+        # The best ways of so plain a shape are many; rounding decides between them.
+        assert here.score == pytest.approx(there.score, abs=0.1)
+        assert here.clearance is not None and there.clearance is not None
+        assert here.clearance.canal_mm == pytest.approx(there.clearance.canal_mm, abs=0.4)
+        assert here.target_mm == pytest.approx(there.target_mm, abs=2.5)
+
+
+def test_a_picture_is_a_png_with_or_without_a_way() -> None:
+    for vertebra in (drawn(), drawn(pedicle_mm=3.0), drawn(level=5)):
+        picture = draw_corridors(vertebra, plan_corridors(vertebra))
+        assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+        assert struct.unpack(">II", picture[16:24]) == (768, 768)
