@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from vertseg.errors import CheckpointError
+from vertseg.inference.engines.base import GraphEngine
 from vertseg.inference.leak_model import load_leak_model, read_tensors
 from vertseg.inference.leak_risk import RuleDraws, leak_risk
 from vertseg.nets.checkpoint import save_checkpoint
-from vertseg.nets.meta import Meta
+from vertseg.nets.meta import TASKS, Meta, Task
 from vertseg.nets.unet import ExamineNet, NetSpec, build_network
 from vertseg.training.leak_fit import fit_oddness, standardise
 
@@ -101,3 +102,20 @@ def test_draws_are_read_back_as_rules() -> None:
     draws = RuleDraws.of({"rule_draws": DRAWS})
     assert draws is not None
     assert [dataclasses.asdict(rule)["shift"] for rule in draws.rules()] == [(0.0,) * 4, (0.2,) * 4]
+
+
+@pytest.mark.parametrize("known", [4, 5])
+def test_a_graph_from_before_the_features_gives_all_else(known: int) -> None:
+    """An engine passes on what its graph has: risks in any case, features where they are an output."""
+
+    class Drawn(GraphEngine):
+        name = "drawn"
+
+        def run(self, task: Task, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+            shapes = (1, 3, 2, 2, 2), (1, 4, 2, 2, 2), (1, 4), (1,), (1, 9)
+            return tuple(np.zeros(shape, np.float32) for shape in shapes[:known])
+
+    metas = {task: Meta(task, (8, 8, 16), 1.5, (16, 16, 16), leak={"rule": RULE}) for task in TASKS}
+    out = Drawn(metas, "cpu").examine(np.zeros((1, 2, 2, 2, 2), np.float32), np.zeros((1, 3), np.float32))
+    expected = {"tissue", "findings", "leak", "any_leak", "leak_confidence", "leak_abstained"}
+    assert set(out) == expected | ({"leak_features"} if known == 5 else set())

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, rankdata
+from scipy.stats import binom
 
 from vertseg.errors import InputError
+from vertseg.evaluation.leak_scores import weighted_auroc
 from vertseg.labels import LEAK_OUTCOMES
 from vertseg.phantom.leak import VOLUME_ML
 from vertseg.phantom.leak_draws import LeakDraws
@@ -55,11 +56,8 @@ def draw_volumes(count: int, rng: np.random.Generator) -> Array:
 
 def auroc(score: ArrayLike, outcome: ArrayLike) -> float:
     """Area under the ROC curve (Mann-Whitney) of scores (N,) against 0/1 (N,); NaN where all are alike."""
-    ranks, positive = rankdata(np.asarray(score)), np.asarray(outcome) > 0
-    n, m = int(positive.sum()), int((~positive).sum())
-    if not n or not m:
-        return float("nan")
-    return float((ranks[positive].sum() - n * (n + 1) / 2) / (n * m))
+    y = np.asarray(outcome) > 0
+    return float(weighted_auroc(score, y, np.ones((1, len(y))))[0])
 
 
 def ceiling(leaked: ArrayLike) -> Ceiling:

@@ -90,7 +90,8 @@ class GraphEngine(ABC):
     def examine(self, crops: NDArray[np.float32], plan: NDArray[np.float32]) -> Arrays:
         """Outputs for crops and plans, see `Engine.examine`."""
         out = dict(zip(OUTPUTS["examine"], self.run("examine", crops, plan), strict=False))
-        return {**out, **leak_risk(out.pop("leak_logits"), out.pop("leak_oddness"), self._leak_rule)}
+        logits, oddness = out.pop("leak_logits"), out.pop("leak_oddness")
+        return {**out, **leak_risk(logits, oddness, self._leak_rule)}
 
 
 def _described(meta: Meta) -> dict[str, Any]:
