@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-pydicom = pytest.importorskip("pydicom")
+pydicom = pytest.importorskip("pydicom")  # the imports below need it
 
-from tests.inference.oracle import hu_of
-from tests.io.conftest import SmallScan
-from tests.serve.conftest import ended
-from tests.serve.scans import NAMES, SPINE
+from tests.inference.oracle import hu_of  # noqa: E402
+from tests.io.conftest import SmallScan  # noqa: E402
+from tests.serve.conftest import ended  # noqa: E402
+from tests.serve.scans import NAMES, SPINE  # noqa: E402
 
 
 @pytest.fixture(scope="module")
