@@ -22,6 +22,8 @@ from vertseg.errors import InputError, OutputError, VertsegError
 from vertseg.inference.engines import Engine
 from vertseg.inference.findings import Findings
 from vertseg.inference.pipeline import predict
+from vertseg.planning.plan import planned
+from vertseg.report.page_data import PageOptions
 from vertseg.report.writer import write_outputs
 from vertseg.serve.reading import read_upload
 from vertseg.serve.settings import ServeSettings
@@ -133,9 +135,8 @@ def run_job(
         scan, place, kind = read_upload(path, scratch, settings.limits, task.wishes.series)
         frames, missing = _dicom_writer(place, kind, task)
         progress("read", 1, 1)
-        findings = predict(
-            replace(scan, path=Path(SCAN_NAME)), options=task.wishes.options(progress), engine=engine
-        )
+        options = task.wishes.options(progress)
+        findings = predict(replace(scan, path=Path(SCAN_NAME)), options=options, engine=engine)
         findings = replace(findings, warnings=(*findings.warnings, *missing))
         findings.seconds["read"] = time.perf_counter() - start
         progress("write", 0, 1)
@@ -145,7 +146,8 @@ def run_job(
             if frames is not None:
                 frames(found, folder)
 
-        write_outputs(findings, scan.volume, task.folder / "results", also)
+        plans = planned(findings, scan.volume, replace(options, checkpoint_dir=settings.checkpoint_dir))
+        write_outputs(findings, scan.volume, task.folder / "results", plans, PageOptions(), also)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return {"vertebrae": len(findings.vertebrae)}
