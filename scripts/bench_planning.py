@@ -41,7 +41,7 @@ def measured(path: Path, threads: int, repeats: int) -> dict[str, Any]:
     """Figures of one scan."""
     scan = read_scan(path, as_stored=True)
     engine, options = open_engine("auto", None, "auto", threads), PredictOptions(threads=threads)
-    runs = []
+    runs: list[dict[str, Any]] = []
     for _ in range(repeats + 1):
         findings, prediction = timed(lambda: predict(scan, options=options, engine=engine))
         plans, planning = timed(planned, findings, scan.volume, options)

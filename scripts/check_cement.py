@@ -68,7 +68,9 @@ def rows_of(
     anatomy = treated(seed, config)
     acquisition = acquire(anatomy, config)
     scan = render_acquired(anatomy, acquisition, config.device)
-    ways = leaked_by_way_ml(anatomy, scan.level, np.linalg.inv(acquisition.patient_from_world))
+    ways = leaked_by_way_ml(
+        anatomy, scan.level, np.linalg.inv(np.asarray(acquisition.patient_from_world, np.float64))
+    )
     found = {}
     for kind in masks:
         findings = predict(scan) if kind == "predicted" else labelled_findings(scan, leaks=kind == "true")

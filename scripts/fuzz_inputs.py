@@ -93,7 +93,7 @@ def dicom_slices() -> list[bytes]:
         data.file_meta = pydicom.dataset.FileMetaDataset()
         data.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
         data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = pydicom.uid.CTImageStorage
-        data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{k + 1}"
+        data.SOPInstanceUID = data.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.UID(f"1.2.3.{k + 1}")
         data.StudyInstanceUID, data.SeriesInstanceUID, data.Modality = "1.2", "1.2.3", "CT"
         data.PhotometricInterpretation, data.SamplesPerPixel = "MONOCHROME2", 1
         data.Rows, data.Columns = hu.shape[1], hu.shape[0]

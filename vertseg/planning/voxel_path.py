@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
+from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
 
@@ -27,9 +27,8 @@ def path_length(voxels: NDArray[np.intp]) -> float:
         rows.append(joined)
         columns.append(other[joined])
         weights.append(np.full(len(joined), float(np.linalg.norm(shift))))
-    graph = coo_array(
-        (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))), shape=(n, n)
-    ).tocsr()
+    places = np.concatenate(rows), np.concatenate(columns)
+    graph: csr_matrix[np.float64] = csr_matrix((np.concatenate(weights), places), shape=(n, n))
     far = 0
     longest = 0.0
     for _ in range(2):
