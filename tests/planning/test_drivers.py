@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.planning.boxed_vertebra import drawn_vertebra, with_wall_hole
 from tests.planning.drawn_leak_head import drawn_model, predicted
-from tests.planning.drawn_vertebra import drawn_vertebra, with_wall_hole
 from vertseg.inference.engines.base import Arrays
 from vertseg.inference.options import Plan
 from vertseg.labels import FINDINGS

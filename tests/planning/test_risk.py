@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.planning.boxed_vertebra import drawn_vertebra
 from tests.planning.drawn_leak_head import DRAWS, RULE, drawn_model, predicted
-from tests.planning.drawn_vertebra import drawn_vertebra
 from vertseg.inference.leak_model import LeakModel
 from vertseg.inference.options import Plan
 from vertseg.labels import APPROACHES, LEAK_OUTCOMES, LEAK_ROUTES, VISCOSITIES

@@ -28,11 +28,11 @@ def path_length(voxels: NDArray[np.intp]) -> float:
         columns.append(other[joined])
         weights.append(np.full(len(joined), float(np.linalg.norm(shift))))
     places = np.concatenate(rows), np.concatenate(columns)
-    graph: csr_matrix[np.float64] = csr_matrix((np.concatenate(weights), places), shape=(n, n))
+    graph = csr_matrix((np.concatenate(weights), places), shape=(n, n))
     far = 0
     longest = 0.0
     for _ in range(2):
-        ways = dijkstra(graph, directed=False, indices=far)
+        ways = dijkstra(graph, directed=False, indices=[far])[0]
         ways[~np.isfinite(ways)] = 0.0
         far, longest = int(ways.argmax()), float(ways.max())
     return longest + 1.0
