@@ -73,9 +73,9 @@ class PredictOptions:
         plan: the injection that the leak risk is asked for.
         fusion: weight of the locate network in the final vertebra probability inside a crop, 0 to 1. On phantoms
             of other seeds than the test's examine alone was best, on a real scan weights to 0.5 differed by 0.001.
-        finding_thresholds: probability from which a voxel belongs to each of `labels.FINDINGS`; the default was
-            chosen on the training's validation crops by `scripts/choose_thresholds.py`: near the best Dice, on its
-            precise side, as findings are several times rarer in scans than in those crops.
+        finding_thresholds: probability from which a voxel belongs to each of `labels.FINDINGS`; the defaults were
+            read off the FROC curves of 17 validation phantoms (`checkpoints/evaluation/validation_phantoms.json`):
+            about one false lesion and half a false wall defect a scan.
         batch: crops per forward pass.
         threads: CPU threads; None leaves torch's own choice.
         progress: called as the work goes on.
@@ -94,7 +94,7 @@ class PredictOptions:
     series: str | None = None
     plan: Plan = field(default_factory=Plan)
     fusion: float = 0.0
-    finding_thresholds: tuple[float, ...] = (0.7, 0.4, 0.8, 0.8)
+    finding_thresholds: tuple[float, ...] = (0.7, 0.7, 0.7, 0.5)
     batch: int = 4
     threads: int | None = None
     progress: Progress = _silent
