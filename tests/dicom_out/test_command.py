@@ -61,6 +61,7 @@ def test_a_nifti_is_refused_before_it_is_predicted(tmp_path: Path, spine, oracle
 def test_a_scan_without_a_vertebra_has_no_objects(tmp_path: Path) -> None:
     hu = np.full((40, 40, 20), 40.0, np.float32)
     hu[:, -3:] = -1000
+    hu[5:8, 5:8, 5:8] = 300
     empty = as_scan(Volume(hu, np.diag([3.0, 3, 3, 1])))
     series = empty.write_dicom(tmp_path / "ct")
     assert main(["predict", str(series), "--output", str(tmp_path / "out"), "--quiet", "--dicom-sr"]) == 0
