@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from vertseg.inference import locate
 from vertseg.inference.window_mean import WindowMean
-from vertseg.inference.windows import total_weights, window_boxes, window_weights
-from vertseg.labels import LocateClass
+from vertseg.inference.windows import window_boxes, window_weights
+from vertseg.labels import N_LEVELS, LocateClass
 from vertseg.preprocess import locate_input
 from vertseg.volume import Volume
 
@@ -42,12 +42,14 @@ def test_weights_are_monais(window: tuple[int, int, int]) -> None:
 
 
 def test_weights_of_a_voxel_sum_to_one() -> None:
-    boxes, weights = window_boxes((100, 90, 130), (80, 80, 96), 0.25), window_weights((80, 80, 96))
-    total = total_weights((100, 90, 130), boxes, weights)
-    sums = np.zeros((100, 90, 130))
-    for box in boxes:
-        sums[box] += weights / total[box]
-    np.testing.assert_allclose(sums, 1, atol=1e-6)
+    shape, window = (100, 90, 130), (80, 80, 96)
+    mean = WindowMean(shape, window)
+    sizes = {"tissue": len(LocateClass), "level": N_LEVELS, "offset_mm": 3}
+    ones = {name: np.ones((1, n, *window), dtype=np.float32) for name, n in sizes.items()}
+    for box in window_boxes(shape, window, 0.25):
+        mean.add(ones, box)
+    for values in mean.outputs().values():
+        np.testing.assert_allclose(values, 1, atol=1e-6)
 
 
 def _monai(image: NDArray[np.float32], window: tuple[int, ...]) -> dict[str, NDArray[np.float32]]:

@@ -16,7 +16,7 @@ from vertseg.report.table import COLUMNS, SCREEN_COLUMNS, csv_text, screen_rows
 
 def test_report_follows_its_schema(findings: Findings) -> None:
     jsonschema.Draft202012Validator.check_schema(schema())
-    content = json.loads(report_text(findings))
+    content = json.loads(report_text(report(findings)))
     jsonschema.validate(content, schema(), cls=jsonschema.Draft202012Validator)
     assert content["schema_version"] == SCHEMA_VERSION == schema()["properties"]["schema_version"]["const"]
 
@@ -30,8 +30,8 @@ def test_schema_refuses_what_is_not_a_report(findings: Findings) -> None:
 
 def test_an_empty_result_is_a_report_too(findings: Findings) -> None:
     empty = replace(findings, vertebrae=(), warnings=("No vertebra was found.",))
-    jsonschema.validate(json.loads(report_text(empty)), schema())
-    assert csv_text(empty).splitlines() == [",".join(COLUMNS)]
+    jsonschema.validate(json.loads(report_text(report(empty))), schema())
+    assert csv_text(report(empty)).splitlines() == [",".join(COLUMNS)]
 
 
 def test_report_says_what_was_measured(findings: Findings) -> None:
@@ -49,7 +49,7 @@ def test_report_says_what_was_measured(findings: Findings) -> None:
 
 
 def test_csv_has_the_report_s_numbers(findings: Findings) -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_text(findings))))
+    rows = list(csv.DictReader(io.StringIO(csv_text(report(findings)))))
     assert [r["level"] for r in rows] == ["L1", "L2"]
     for row, vertebra in zip(rows, report(findings)["vertebrae"], strict=True):
         assert float(row["body_ml"]) == vertebra["body_ml"]
@@ -63,4 +63,4 @@ def test_an_unknown_measure_is_an_empty_cell_and_null(findings: Findings) -> Non
     blank = replace(first, measures=replace(first.measures, lesion_share=None, height_middle_mm=None))
     one = replace(findings, vertebrae=(blank,))
     assert report(one)["vertebrae"][0]["lesion_share"] is None
-    assert next(csv.DictReader(io.StringIO(csv_text(one))))["height_ratio"] == ""
+    assert next(csv.DictReader(io.StringIO(csv_text(report(one)))))["height_ratio"] == ""

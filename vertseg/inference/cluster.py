@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from vertseg.cli import parse_levels
+from vertseg.cli import add_report_arguments, parse_levels
 from vertseg.errors import ConfigError, DeviceError, VertsegError
 from vertseg.inference.engines import Engine, open_engine
 from vertseg.inference.folders.command import predict_folder
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--levels", metavar="L1,L2")
     parser.add_argument("--match", metavar="GLOB", help="only scans whose name is like this")
     parser.add_argument("--quiet", action="store_true")
+    add_report_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

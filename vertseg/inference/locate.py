@@ -39,8 +39,9 @@ def locate_scan(volume: Volume, engine: Engine, progress: Progress) -> Located:
     The image is cut into slabs from foot to head, each a window high, and each covered by sliding windows. With
     `FOLLOW_SPINE` one window about the spine is run in each slab: about the bone at first, then above what was found
     in the slab below; the sliding ones follow where it shows no vertebra, or one that comes near its sides. Windows
-    with fewer than 50 voxels above 120 HU hold no vertebra and are not run. What several windows see is averaged. Levels and offsets are kept
-    where a window gives vertebra a probability of 0.01 or more, which is all that they are read for.
+    with fewer than 50 voxels above 120 HU hold no vertebra and are not run. What several windows see is averaged.
+    Levels and offsets are kept where a window gives vertebra a probability of 0.01 or more, which is all that they
+    are read for.
 
     Args:
         volume: RAS scan in HU.
@@ -111,12 +112,12 @@ def _slab(
     """Run the windows of a slab; where the spine leaves it at its upper end, None when there is none."""
     engine, mean, below = state
     slab = boxes[0][2]
-    seen = np.argwhere(bone[:, :, slab].any(axis=2))
     if np.count_nonzero(bone[:, :, slab]) < _LEAST_BONE_VOXELS:
         return None
     if not FOLLOW_SPINE:
         _slide(image, bone, boxes, engine, mean)
         return None
+    seen = np.argwhere(bone[:, :, slab].any(axis=2))
     middle = np.median(seen, axis=0) - (0, _BEHIND_BONE) if below is None else below
     first = box_about((float(middle[0]), float(middle[1])), image.shape, mean.window, slab)
     spine = _run(image, first, engine, mean)

@@ -55,13 +55,3 @@ def near_sides(mask: NDArray[np.bool_], box: Box, shape: Sequence[int], margin: 
         (box[1].stop < shape[1], mask[:, high]),
     )
     return sum(int(np.count_nonzero(side)) for goes_on, side in sides if goes_on)
-
-
-def total_weights(
-    shape: Sequence[int], boxes: Sequence[Box], weights: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Sum (X, Y, Z) of the weights (x, y, z) of all boxes; weights over it sum to one in each voxel."""
-    total = np.zeros(tuple(shape), dtype=np.float32)
-    for box in boxes:
-        total[box] += weights
-    return total

@@ -1,7 +1,7 @@
 """`report.json`: what was found, with units in the names and a version of its schema."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,9 +61,9 @@ def report(findings: Findings, plans: "Sequence[VertebraPlan]" = ()) -> dict[str
     }
 
 
-def report_text(findings: Findings, plans: "Sequence[VertebraPlan]" = ()) -> str:
-    """The report as JSON text."""
-    return json.dumps(report(findings, plans), indent=2, allow_nan=False) + "\n"
+def report_text(content: Mapping[str, Any]) -> str:
+    """A `report` as JSON text."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def _other_levels(findings: Findings) -> list[str]:

@@ -2,15 +2,11 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from vertseg.inference.findings import Findings, VertebraFindings
 from vertseg.labels import LEAK_ROUTES
-from vertseg.report.summary import report
-
-if TYPE_CHECKING:
-    from vertseg.planning.plan import VertebraPlan
 
 PLAN_COLUMNS = (
     "genant_grade", "collapse_shape", "height_loss_percent", "wedge_deg", "density_hu", "wall_defect_share",
@@ -28,12 +24,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def csv_text(findings: Findings, plans: "Sequence[VertebraPlan]" = ()) -> str:
-    """Comma-separated rows under a header line; an unknown measure is an empty cell."""
+def csv_text(content: Mapping[str, Any]) -> str:
+    """Comma-separated rows of a `summary.report` under a header line; an unknown measure is an empty cell."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for vertebra in report(findings, plans)["vertebrae"]:
+    for vertebra in content["vertebrae"]:
         writer.writerow(_row(vertebra))
     return out.getvalue()
 

@@ -20,7 +20,7 @@ from vertseg.io.atomic import output_error
 from vertseg.report.document import write_page
 from vertseg.report.page_data import PageOptions
 from vertseg.report.preview import draw_preview
-from vertseg.report.summary import report_text
+from vertseg.report.summary import report, report_text
 from vertseg.report.table import csv_text
 from vertseg.volume import Volume
 
@@ -116,8 +116,9 @@ def _write_all(
         preview.result()
     if page is not None:
         write_page(findings, scan, folder, plans, page)
-    (folder / "vertebrae.csv").write_text(csv_text(findings, plans), encoding="utf-8")
-    (folder / REPORT).write_text(report_text(findings, plans), encoding="utf-8")
+    content = report(findings, plans)
+    (folder / "vertebrae.csv").write_text(csv_text(content), encoding="utf-8")
+    (folder / REPORT).write_text(report_text(content), encoding="utf-8")
 
 
 def _publish(partial: Path, final: Path) -> None:
