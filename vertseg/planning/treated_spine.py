@@ -100,17 +100,17 @@ def treated_spine(findings: Findings, scan: Volume) -> TreatedSpine | None:
     affine[:3, 3] = low
     x, y, z = (int(np.ceil(n / SPACING_MM)) + 1 for n in high - low)
     grid = Grid((x, y, z), affine)
-    levels = _boxed(findings.levels, grid)
-    tissue = _boxed(findings.tissue, grid)
+    levels = findings.levels.around(grid)
+    tissue = findings.tissue.around(grid)
     level = levels.resampled_to(grid, 0, 0).array
     level = np.where(level == SACRUM, 0, level).astype(np.uint8)
     return TreatedSpine(
         grid=grid,
-        hu=_boxed(scan, grid).resampled_to(grid, 1, -1024.0).array,
+        hu=scan.around(grid).resampled_to(grid, 1, -1024.0).array,
         level=level,
         body=(tissue.resampled_to(grid, 0, 0).array == Tissue.BODY) & (level > 0),
-        marked=_smooth(_boxed(marked, grid), grid),
-        wall_defect=_smooth(_boxed(findings.masks["posterior_wall_defect"], grid), grid),
+        marked=_smooth(marked.around(grid), grid),
+        wall_defect=_smooth(findings.masks["posterior_wall_defect"].around(grid), grid),
         frames={
             v.level: Frame(np.asarray(v.centroid_mm, np.float64), np.asarray(v.axes, np.float64))
             for v in findings.vertebrae
@@ -118,24 +118,6 @@ def treated_spine(findings: Findings, scan: Volume) -> TreatedSpine | None:
     )
 
 
-def box_around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
-    """The box of voxels that holds a mask, wider by a margin where the array goes on; the mask has a voxel at least."""
-    ranges = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    return tuple(
-        slice(max(int(r[0]) - margin, 0), min(int(r[-1]) + margin + 1, n))
-        for r, n in zip(ranges, mask.shape, strict=True)
-    )
-
-
 def _smooth(mask: Volume, grid: Grid) -> NDArray[np.bool_]:
     shares = Volume((mask.array > 0).astype(np.float32), mask.affine).resampled_to(grid, 1, 0.0)
     return np.asarray(shares.array >= 0.5)
-
-
-def _boxed(volume: Volume, grid: Grid) -> Volume:
-    """The box of a volume that a grid lies in, with two voxels more on each side."""
-    shape = np.array(volume.array.shape)
-    corners = volume.grid.voxel(grid.corners_mm())
-    start = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, shape - 1)
-    stop = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 3, start + 1, shape)
-    return volume.cropped(start, stop)
