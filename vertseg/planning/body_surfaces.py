@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vertseg.planning.trimmed_fit import trimmed_fit
 from vertseg.planning.upright import OUTSIDE_HU, UprightVertebra
 
 _CUT_SHARE: Final = 0.01
@@ -64,8 +65,7 @@ class BodySurfaces:
 
 def body_surfaces(vertebra: UprightVertebra) -> BodySurfaces | None:
     """Surfaces of the body of a vertebra; None where there is too little body."""
-    share = vertebra.body.astype(np.float32) if vertebra.body_share is None else vertebra.body_share
-    return surfaces_of(share, vertebra.spacing_mm, vertebra.centre_vox)
+    return surfaces_of(vertebra.shares, vertebra.spacing_mm, vertebra.centre_vox)
 
 
 def cut_by_field(vertebra: UprightVertebra) -> bool:
@@ -130,11 +130,5 @@ def _away_from_rim(
 def _plane(right: NDArray[np.float64], anterior: NDArray[np.float64], height: NDArray[np.float64]) -> Plane:
     """Least-squares plane with the columns left out that lie far from it."""
     terms = np.stack([np.ones_like(right), right, anterior], axis=1)
-    kept = np.ones(len(height), bool)
-    for _ in range(_TRIM_ROUNDS):
-        found = np.linalg.lstsq(terms[kept], height[kept], rcond=None)[0]
-        off = np.abs(height - terms @ found)
-        limit = max(_TRIM_MM, 2.0 * float(np.median(off[kept])))
-        kept = off <= limit
-    c, r, a = (float(v) for v in found)
+    c, r, a = (float(v) for v in trimmed_fit(terms, height, _TRIM_MM, _TRIM_ROUNDS))
     return Plane(c, r, a)

@@ -67,10 +67,7 @@ def trabecular_density(vertebra: UprightVertebra, wall: PosteriorWall | None) ->
         found |= vertebra.masks[name][grown]
     if found.any():
         spared &= ndimage.distance_transform_edt(~found, sampling=step) > _FROM_FINDING_MM
-    right, anterior, up = (
-        (np.arange(s.start, s.start + n) - c) * step
-        for s, n, c in zip(grown, body.shape, vertebra.centre_vox, strict=True)
-    )
+    right, anterior, up = (places[s] for places, s in zip(vertebra.places_mm, grown, strict=True))
     middle = 0.0 if wall is None else wall.middle_mm
     vein = (
         (np.abs(right - middle) < _VEIN_HALF_MM)[:, None, None]

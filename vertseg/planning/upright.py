@@ -93,6 +93,20 @@ class UprightVertebra:
         """(3,) index of the body centre, not rounded."""
         return self.grid.voxel(self.centre_mm)
 
+    @property
+    def places_mm(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """(X,), (Y,), (Z,) places of the voxels to the right, anterior and up of the body centre."""
+        right, anterior, up = (
+            (np.arange(n) - c) * self.spacing_mm
+            for n, c in zip(self.grid.shape, self.centre_vox, strict=True)
+        )
+        return right, anterior, up
+
+    @property
+    def shares(self) -> NDArray[np.float32]:
+        """(X, Y, Z) `body_share`, or the mask's ones and zeros where that is not known."""
+        return self.body.astype(np.float32) if self.body_share is None else self.body_share
+
 
 def upright_vertebra(findings: "Findings", scan: Volume, index: int) -> UprightVertebra:
     """The vertebra `findings.vertebrae[index]` in its own frame (see `stand_upright`).

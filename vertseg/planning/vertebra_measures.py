@@ -112,9 +112,8 @@ def _measured(own: _Seen, column: Mapping[int, _Seen], pain: Pain | None) -> Ver
     wall, wall_map = (
         (WallIntegrity(), None) if own.surfaces is None else wall_integrity(vertebra, own.surfaces, own.wall)
     )
-    if wall_map is not None and own.wall is not None and own.canal is not None and wall.defects:
-        distances = canal_distances_mm(vertebra, own.wall, own.canal)
-        wall = with_canal_distances(wall, wall_map, vertebra, distances)
+    if wall_map is not None and own.canal is not None and wall.defects:
+        wall = with_canal_distances(wall, wall_map, vertebra, canal_distances_mm(vertebra, own.canal))
     extent = lesion_extent(vertebra, own.surfaces, own.wall, wall_map)
     return VertebraMeasures(
         level=level,
