@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vertseg.labels import CERVICAL, LUMBAR
+from vertseg.labels import region_of
 from vertseg.planning.remark import Remark
 from vertseg.planning.upright import UprightVertebra
 from vertseg.volume import box_around
@@ -114,7 +114,7 @@ def _suggested(
             )
         )
         high = lesion_ml
-    region = "cervical" if level in CERVICAL else "lumbar" if level in LUMBAR else "thoracic"
+    region = region_of(level)
     cap = min(FILLABLE_CAP * fillable_ml, CAP_ML[region] - cement_ml)
     if cap < high:
         remarks.append(

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vertseg.frames import LabelledVertebra
 from vertseg.inference.findings import Findings
 from vertseg.labels import SACRUM, Tissue
 from vertseg.volume import Grid, Volume
@@ -15,24 +16,6 @@ SPACING_MM: Final = 1.0
 
 _MARGIN_MM: Final = 32.0
 """How far around the marked cement is looked: leaks are drawn out, and frames need the vertebrae's own voxels."""
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """Where a vertebra's body is and how it stands.
-
-    Attributes:
-        centre_mm: (3,) body centre in world RAS.
-        axes: (3, 3), columns right, anterior, up in world RAS.
-    """
-
-    centre_mm: NDArray[np.float64]
-    axes: NDArray[np.float64]
-
-    def local(self, world_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-        """World positions (..., 3) as mm to the right, anterior and up of the body's centre."""
-        moved: NDArray[np.float64] = (world_mm - self.centre_mm) @ self.axes
-        return moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +38,7 @@ class TreatedSpine:
     body: NDArray[np.bool_]
     marked: NDArray[np.bool_]
     wall_defect: NDArray[np.bool_]
-    frames: dict[int, Frame]
+    frames: dict[int, LabelledVertebra]
 
     @property
     def voxel_ml(self) -> float:
@@ -112,7 +95,9 @@ def treated_spine(findings: Findings, scan: Volume) -> TreatedSpine | None:
         marked=_smooth(marked.around(grid), grid),
         wall_defect=_smooth(findings.masks["posterior_wall_defect"].around(grid), grid),
         frames={
-            v.level: Frame(np.asarray(v.centroid_mm, np.float64), np.asarray(v.axes, np.float64))
+            v.level: LabelledVertebra(
+                v.level, np.asarray(v.centroid_mm, np.float64), np.asarray(v.axes, np.float64)
+            )
             for v in findings.vertebrae
         },
     )
