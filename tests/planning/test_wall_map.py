@@ -16,7 +16,8 @@ from tests.planning.drawn_spine import (
 )
 from vertseg.labels import level_number
 from vertseg.planning.vertebra_measures import measure_vertebrae
-from vertseg.planning.wall_map import WallIntegrity, WallMap, wall_map_values
+from vertseg.planning.wall_integrity import WallIntegrity
+from vertseg.planning.wall_map import WallMap, wall_map_values
 
 L2 = level_number("L2")
 

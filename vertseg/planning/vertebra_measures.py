@@ -20,7 +20,8 @@ from vertseg.planning.lesion import LesionExtent, lesion_extent
 from vertseg.planning.posterior_wall import PosteriorWall, posterior_wall
 from vertseg.planning.sins import Pain, Sins, sins
 from vertseg.planning.upright import UprightVertebra
-from vertseg.planning.wall_map import WallIntegrity, WallMap, wall_integrity, with_canal_distances
+from vertseg.planning.wall_integrity import WallIntegrity, wall_integrity, with_canal_distances
+from vertseg.planning.wall_map import WallMap
 
 
 @dataclass(frozen=True, eq=False)
