@@ -19,8 +19,8 @@ _RIM_MM: Final = 2.5
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
-    """A fitted endplate: height in mm at (right, anterior) is `height_mm + right_slope * right + anterior_slope * anterior`.
+class Endplate:
+    """The plane of an endplate: height in mm at (right, anterior) is `height_mm + right_slope * right + anterior_slope * anterior`.
 
     All in the vertebra's frame, from the body centre.
     """
@@ -50,8 +50,8 @@ class BodySurfaces:
     anterior_mm: NDArray[np.float64]
     upper_mm: NDArray[np.float64]
     lower_mm: NDArray[np.float64]
-    upper: Plane
-    lower: Plane
+    upper: Endplate
+    lower: Endplate
 
     @property
     def own_axes(self) -> NDArray[np.float64]:
@@ -127,8 +127,10 @@ def _away_from_rim(
     return np.asarray(inner if np.count_nonzero(inner) >= 20 else np.ones_like(inner))
 
 
-def _plane(right: NDArray[np.float64], anterior: NDArray[np.float64], height: NDArray[np.float64]) -> Plane:
+def _plane(
+    right: NDArray[np.float64], anterior: NDArray[np.float64], height: NDArray[np.float64]
+) -> Endplate:
     """Least-squares plane with the columns left out that lie far from it."""
     terms = np.stack([np.ones_like(right), right, anterior], axis=1)
     c, r, a = (float(v) for v in trimmed_fit(terms, height, _TRIM_MM, _TRIM_ROUNDS))
-    return Plane(c, r, a)
+    return Endplate(c, r, a)

@@ -85,7 +85,8 @@ class Canal:
     def least_depth_mm(self) -> float | None:
         """Least depth in the midline over the height of the body."""
         depth = self.depths_mm
-        return _least(np.nanmedian(depth[self.midline][:, _whole(depth)], axis=0))
+        middle = depth[self.midline][:, _whole(depth)]
+        return _least(np.nanmedian(middle[:, np.isfinite(middle).any(axis=0)], axis=0))
 
 
 def canal_at(vertebra: UprightVertebra, wall: PosteriorWall | None) -> Canal | None:
