@@ -111,6 +111,11 @@ class LabelledVertebra:
     centre_mm: NDArray[np.float64]
     axes: NDArray[np.float64]
 
+    def local(self, world_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """World positions (..., 3) as mm to the right, anterior and up of the body's centre."""
+        moved: NDArray[np.float64] = (world_mm - self.centre_mm) @ self.axes
+        return moved
+
 
 @dataclass(frozen=True, eq=False)
 class _Parts:

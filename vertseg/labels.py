@@ -19,6 +19,8 @@ SACRUM: Final = 26
 COCCYX: Final = 27
 T13: Final = 28
 
+REGIONS: Final = ("cervical", "thoracic", "lumbar")
+
 N_LEVELS: Final = 29
 """Size of an array indexed by level number (0 is background)."""
 
@@ -149,6 +151,11 @@ def level_code(number: int) -> Code:
         meaning = name if number in (SACRUM, COCCYX) else f"{name} vertebra"
         return Code("SCT", _SNOMED_LEVELS[name], meaning)
     return Code(PRIVATE_SCHEME, name, f"{name} vertebra")
+
+
+def region_of(number: int) -> str:
+    """One of `REGIONS`; T13 is thoracic, L6 lumbar."""
+    return "cervical" if number in CERVICAL else "lumbar" if number in LUMBAR else "thoracic"
 
 
 def column_position(number: int) -> int:

@@ -170,6 +170,14 @@ class Volume:
         x, y, z = (slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
         return Volume(self.array[x, y, z], affine)
 
+    def around(self, grid: Grid) -> "Volume":
+        """The box of this volume that a grid lies in, two voxels more on each side; one voxel where they are apart."""
+        shape = np.array(self.array.shape)
+        corners = self.grid.voxel(grid.corners_mm())
+        start = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, shape - 1)
+        stop = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 3, start + 1, shape)
+        return self.cropped(start, stop)
+
     def with_array(self, array: NDArray[Any]) -> "Volume":
         """Another array of the same shape on this volume's grid.
 
@@ -204,6 +212,15 @@ def restore(labels: Volume, source: Grid, copy: bool = True) -> Volume:
             "These labels do not cover the same voxels as the source; resample them to its grid."
         )
     return Volume(result.array, source.affine)
+
+
+def box_around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
+    """The box of voxels that holds a mask (X, Y, Z), wider by a margin where the array goes on; the mask has a voxel at least."""
+    ranges = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    return tuple(
+        slice(max(int(r[0]) - margin, 0), min(int(r[-1]) + margin + 1, n))
+        for r, n in zip(ranges, mask.shape, strict=True)
+    )
 
 
 def crop_grid(centre_mm: ArrayLike, axes: ArrayLike, shape: tuple[int, int, int], spacing_mm: float) -> Grid:

@@ -8,9 +8,9 @@ import pytest
 
 from tests.inference.drawn import LUMBAR, DrawnSpine, draw_spine
 from vertseg.data.cases import Case
-from vertseg.evaluation.truth import Truth, region_of, shows_anchor, true_vertebrae, truth_of_case
+from vertseg.evaluation.truth import Truth, shows_anchor, true_vertebrae, truth_of_case
 from vertseg.io import write_nifti
-from vertseg.labels import SACRUM, level_number
+from vertseg.labels import SACRUM, level_number, region_of
 from vertseg.volume import Volume
 
 SPINE = draw_spine("T12 L1 L2 L3")

@@ -1,10 +1,11 @@
 """Canals that are known by number, with bone driven into them."""
 
+import numpy as np
 import pytest
 
 from tests.planning.drawn_spine import CANAL_DEPTH_MM, CANAL_HALF_MM, HEIGHT_MM, Drawn, column, stood
 from vertseg.labels import level_number
-from vertseg.planning.canal import CanalNarrowing
+from vertseg.planning.canal import Canal, CanalNarrowing
 from vertseg.planning.vertebra_measures import measure_vertebrae
 
 T12, L1, L2 = (level_number(n) for n in ("T12", "L1", "L2"))
@@ -42,7 +43,6 @@ def test_a_fragment(length_mm: float, stored: str) -> None:
 
 
 def test_a_column_that_bends_drives_no_bone_back() -> None:
-    import numpy as np
     from scipy.spatial.transform import Rotation
 
     bent = []
@@ -58,3 +58,13 @@ def test_without_neighbours_only_the_canal_itself() -> None:
     found = narrowing([Drawn(L1)])
     assert found.depth_mm == pytest.approx(CANAL_DEPTH_MM, abs=0.7)
     assert found.narrowing_percent is None and found.retropulsion_mm is None
+
+
+def test_depth_is_that_of_slices_whose_midline_is_seen() -> None:
+    front = np.zeros((40, 12))
+    midline = np.abs(np.arange(40) - 19.5) < 3
+    front[midline, 4] = np.nan
+    back = np.where(np.isfinite(front), -15.0, np.nan)
+    assert Canal(front, back, midline, 1.0).least_depth_mm() == pytest.approx(15.0)
+    front[midline] = np.nan
+    assert Canal(front, back, midline, 1.0).least_depth_mm() is None

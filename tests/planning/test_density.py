@@ -6,13 +6,13 @@ import pytest
 from tests.planning.drawn_spine import MARROW_HU, Drawn, stood
 from vertseg.labels import level_number
 from vertseg.planning.density import density_band, trabecular_density
-from vertseg.planning.vertebra_measures import measure_vertebra
+from vertseg.planning.vertebra_measures import measure_vertebrae
 
 L1, L3 = level_number("L1"), level_number("L3")
 
 
 def test_marrow_without_cortex() -> None:
-    found = measure_vertebra(stood([Drawn(L1)])[0]).density
+    found = measure_vertebrae(stood([Drawn(L1)]))[0].density
     assert found.mean_hu == pytest.approx(MARROW_HU, abs=1)
     assert found.sd_hu == pytest.approx(0, abs=1)
     # 4 mm in from every face, less the vein's channel.

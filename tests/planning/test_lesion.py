@@ -14,7 +14,7 @@ from tests.planning.drawn_spine import (
 )
 from vertseg.labels import level_number
 from vertseg.planning.lesion import LesionExtent, lesion_kind, lesion_side
-from vertseg.planning.vertebra_measures import measure_vertebra
+from vertseg.planning.vertebra_measures import measure_vertebrae
 
 L3 = level_number("L3")
 HALF_HEIGHT_MM = HEIGHT_MM / 2
@@ -23,7 +23,7 @@ BODY_ML = 8 * HALF_WIDTH_MM * HALF_DEPTH_MM * HALF_HEIGHT_MM / 1000
 
 def extent(stored: str = "RAS", **findings: Where) -> LesionExtent:
     (vertebra,) = stood([Drawn(L3, findings=findings)], stored=stored)
-    return measure_vertebra(vertebra).lesion
+    return measure_vertebrae([vertebra])[0].lesion
 
 
 def box(

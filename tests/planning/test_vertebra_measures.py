@@ -8,7 +8,7 @@ import pytest
 from tests.planning.drawn_spine import Drawn, column, scan_of, stood
 from vertseg.labels import level_number
 from vertseg.planning.upright import ScanLabels, stand_upright
-from vertseg.planning.vertebra_measures import measure_vertebra, measure_vertebrae
+from vertseg.planning.vertebra_measures import measure_vertebrae
 
 T12, L1, L2 = (level_number(n) for n in ("T12", "L1", "L2"))
 
@@ -34,7 +34,7 @@ def test_order_of_the_vertebrae_does_not_matter() -> None:
     one = {m.level: m.values() for m in measure_vertebrae(vertebrae)}
     other = {m.level: m.values() for m in measure_vertebrae(vertebrae[::-1])}
     assert one == other
-    assert measure_vertebra(vertebrae[1], [vertebrae[0], vertebrae[2]]).values() == one[L1]
+    assert [m.values() for m in measure_vertebrae(vertebrae, levels=(L1,))] == [one[L1]]
 
 
 def test_a_vertebra_without_a_body_is_not_measured() -> None:
@@ -42,7 +42,7 @@ def test_a_vertebra_without_a_body_is_not_measured() -> None:
     vertebra.body[:] = False
     assert vertebra.body_share is not None
     vertebra.body_share[:] = 0
-    found = measure_vertebra(vertebra)
+    (found,) = measure_vertebrae([vertebra])
     assert found.wall_map is None and found.collapse.anterior_mm is None and found.canal.area_mm2 is None
     assert found.lesion.lytic_share is None and found.wall.wall_mm2 is None
     assert not np.isnan(found.lesion.lytic_ml)

@@ -15,8 +15,9 @@ from tests.planning.drawn_spine import (
     stood,
 )
 from vertseg.labels import level_number
-from vertseg.planning.vertebra_measures import measure_vertebra
-from vertseg.planning.wall_map import WallIntegrity, WallMap, wall_map_values
+from vertseg.planning.vertebra_measures import measure_vertebrae
+from vertseg.planning.wall_integrity import WallIntegrity
+from vertseg.planning.wall_map import WallMap, wall_map_values
 
 L2 = level_number("L2")
 
@@ -32,7 +33,7 @@ def round_hole(area_mm2: float, right: float, up: float, deep_mm: float = SHELL_
 
 def wall_of(drawn: Drawn, spacing_mm: float = 1.0, stored: str = "RAS") -> tuple[WallIntegrity, WallMap]:
     (vertebra,) = stood([drawn], spacing_mm, stored)
-    found = measure_vertebra(vertebra)
+    (found,) = measure_vertebrae([vertebra])
     assert found.wall_map is not None
     return found.wall, found.wall_map
 

@@ -21,7 +21,7 @@ from vertseg.planning.lesion import LesionKind, Side
 from vertseg.planning.mechanistic import NotComputed
 from vertseg.planning.risk import Withheld
 from vertseg.planning.sins import Pain, Stability
-from vertseg.planning.wall_map import Column, Row
+from vertseg.planning.wall_integrity import Column, Row
 from vertseg.report.texts import LANGUAGES, texts
 
 ASSETS = Path(vertseg.report.__file__).parent / "assets"

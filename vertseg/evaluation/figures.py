@@ -9,8 +9,7 @@ from vertseg.evaluation.froc import object_figures
 from vertseg.evaluation.leak_scores import leak_figures, leak_items
 from vertseg.evaluation.objects import RULES
 from vertseg.evaluation.score import LEAST_FINDING_ML, LEAST_ML
-from vertseg.evaluation.truth import REGIONS, region_of
-from vertseg.labels import FINDINGS, LEAK_OUTCOMES, LEVEL_NAMES, VERTEBRA_LEVELS
+from vertseg.labels import FINDINGS, LEAK_OUTCOMES, LEVEL_NAMES, REGIONS, VERTEBRA_LEVELS, region_of
 
 Score = Mapping[str, Any]
 """A scan's scores (`score.score`) with "name", "patient" and "set"."""

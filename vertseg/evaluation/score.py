@@ -12,7 +12,7 @@ from vertseg.evaluation.matching import Match, match_levels
 from vertseg.evaluation.metrics import dice
 from vertseg.evaluation.objects import RULES, THRESHOLDS, detect
 from vertseg.evaluation.surfaces import bounding_box, overlap
-from vertseg.evaluation.truth import TrueVertebra, Truth, region_of, shows_anchor, true_vertebrae
+from vertseg.evaluation.truth import TrueVertebra, Truth, shows_anchor, true_vertebrae
 from vertseg.inference.findings import Findings, VertebraFindings
 from vertseg.labels import (
     FINDINGS,
@@ -22,6 +22,7 @@ from vertseg.labels import (
     LocateClass,
     Tissue,
     level_name,
+    region_of,
 )
 from vertseg.volume import Grid
 

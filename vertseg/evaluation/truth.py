@@ -15,9 +15,7 @@ from vertseg.data.leaks import Injection
 from vertseg.errors import ConfigError
 from vertseg.frames import labelled_vertebrae
 from vertseg.labels import (
-    CERVICAL,
     FINDINGS,
-    LUMBAR,
     N_LEVELS,
     SACRUM,
     VERTEBRA_LEVELS,
@@ -27,8 +25,6 @@ from vertseg.labels import (
 )
 from vertseg.phantom.types import PhantomScan
 from vertseg.volume import Volume
-
-REGIONS: Final = ("cervical", "thoracic", "lumbar")
 
 _T1, _T12, _L1 = (level_number(name) for name in ("T1", "T12", "L1"))
 _CUT_SHARE: Final = 0.5
@@ -67,11 +63,6 @@ class TrueVertebra:
     def name(self) -> str:
         """Name of the level."""
         return level_name(self.level)
-
-
-def region_of(level: int) -> str:
-    """One of `REGIONS`; T13 is thoracic, L6 lumbar."""
-    return "cervical" if level in CERVICAL else "lumbar" if level in LUMBAR else "thoracic"
 
 
 def truth_of_phantom(scan: PhantomScan, injections: Mapping[int, Injection] | None = None) -> Truth:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from vertseg.planning.trimmed_fit import trimmed_fit
 from vertseg.planning.upright import OUTSIDE_HU, UprightVertebra
 
 _CUT_SHARE: Final = 0.01
@@ -18,8 +19,8 @@ _RIM_MM: Final = 2.5
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
-    """A fitted endplate: height in mm at (right, anterior) is `height_mm + right_slope * right + anterior_slope * anterior`.
+class Endplate:
+    """The plane of an endplate: height in mm at (right, anterior) is `height_mm + right_slope * right + anterior_slope * anterior`.
 
     All in the vertebra's frame, from the body centre.
     """
@@ -49,8 +50,8 @@ class BodySurfaces:
     anterior_mm: NDArray[np.float64]
     upper_mm: NDArray[np.float64]
     lower_mm: NDArray[np.float64]
-    upper: Plane
-    lower: Plane
+    upper: Endplate
+    lower: Endplate
 
     @property
     def own_axes(self) -> NDArray[np.float64]:
@@ -64,8 +65,7 @@ class BodySurfaces:
 
 def body_surfaces(vertebra: UprightVertebra) -> BodySurfaces | None:
     """Surfaces of the body of a vertebra; None where there is too little body."""
-    share = vertebra.body.astype(np.float32) if vertebra.body_share is None else vertebra.body_share
-    return surfaces_of(share, vertebra.spacing_mm, vertebra.centre_vox)
+    return surfaces_of(vertebra.shares, vertebra.spacing_mm, vertebra.centre_vox)
 
 
 def cut_by_field(vertebra: UprightVertebra) -> bool:
@@ -127,14 +127,10 @@ def _away_from_rim(
     return np.asarray(inner if np.count_nonzero(inner) >= 20 else np.ones_like(inner))
 
 
-def _plane(right: NDArray[np.float64], anterior: NDArray[np.float64], height: NDArray[np.float64]) -> Plane:
+def _plane(
+    right: NDArray[np.float64], anterior: NDArray[np.float64], height: NDArray[np.float64]
+) -> Endplate:
     """Least-squares plane with the columns left out that lie far from it."""
     terms = np.stack([np.ones_like(right), right, anterior], axis=1)
-    kept = np.ones(len(height), bool)
-    for _ in range(_TRIM_ROUNDS):
-        found = np.linalg.lstsq(terms[kept], height[kept], rcond=None)[0]
-        off = np.abs(height - terms @ found)
-        limit = max(_TRIM_MM, 2.0 * float(np.median(off[kept])))
-        kept = off <= limit
-    c, r, a = (float(v) for v in found)
-    return Plane(c, r, a)
+    c, r, a = (float(v) for v in trimmed_fit(terms, height, _TRIM_MM, _TRIM_ROUNDS))
+    return Endplate(c, r, a)

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from vertseg.planning.alignment import Stance
 from vertseg.planning.posterior_wall import PosteriorWall
+from vertseg.planning.trimmed_fit import trimmed_fit
 from vertseg.planning.upright import UprightVertebra
 
 Array = NDArray[np.float64]
@@ -23,6 +24,7 @@ _MAX_DEPTH_MM: Final = 32.0
 _MIN_DEPTH_MM: Final = 4.0
 _MIN_PLACES: Final = 60
 _FIT_ROUNDS: Final = 4
+_OFF_LAMINAE_MM: Final = 1.5
 _MIDLINE_MM: Final = 3.0
 _SMOOTH_SLICES: Final = 3
 _FARTHEST_PERCENTILE: Final = 95
@@ -83,7 +85,8 @@ class Canal:
     def least_depth_mm(self) -> float | None:
         """Least depth in the midline over the height of the body."""
         depth = self.depths_mm
-        return _least(np.nanmedian(depth[self.midline][:, _whole(depth)], axis=0))
+        middle = depth[self.midline][:, _whole(depth)]
+        return _least(np.nanmedian(middle[:, np.isfinite(middle).any(axis=0)], axis=0))
 
 
 def canal_at(vertebra: UprightVertebra, wall: PosteriorWall | None) -> Canal | None:
@@ -95,7 +98,7 @@ def canal_at(vertebra: UprightVertebra, wall: PosteriorWall | None) -> Canal | N
     """
     if wall is None or not wall.sides_seen:
         return None
-    anterior = (np.arange(vertebra.hu.shape[1]) - vertebra.centre_vox[1]) * vertebra.spacing_mm
+    _, anterior, _ = vertebra.places_mm
     between = wall.between
     laminae = _last_bone(vertebra.posterior, anterior, np.where(between, wall.front_mm, np.nan))
     back = _carried_on(laminae, wall)
@@ -162,15 +165,14 @@ def with_retropulsion(
     )
 
 
-def canal_distances_mm(vertebra: UprightVertebra, wall: PosteriorWall, canal: Canal) -> NDArray[np.float32]:
+def canal_distances_mm(vertebra: UprightVertebra, canal: Canal) -> NDArray[np.float32]:
     """(X, Y, Z) distance in mm of each voxel to the nearest voxel of the canal.
 
     Args:
         vertebra: in its own frame.
-        wall: its posterior wall.
         canal: at this vertebra.
     """
-    anterior = (np.arange(vertebra.hu.shape[1]) - vertebra.centre_vox[1]) * vertebra.spacing_mm
+    _, anterior, _ = vertebra.places_mm
     front, back = (np.nan_to_num(e, nan=-1e6)[:, None, :] for e in (canal.front_mm, canal.back_mm))
     inside = (anterior[None, :, None] < front) & (anterior[None, :, None] > back)
     if not inside.any():
@@ -199,13 +201,7 @@ def _carried_on(laminae: Array, wall: PosteriorWall) -> Array | None:
     # A lamina's slope does not go on where there is no lamina.
     z = np.clip(z, np.percentile(seen, 5), np.percentile(seen, 95))
     terms = np.stack([np.ones_like(x), x, z, x * x], axis=-1)
-    rows, values = terms[known], laminae[known]
-    kept = np.ones(len(values), bool)
-    for _ in range(_FIT_ROUNDS):
-        fit = np.linalg.lstsq(rows[kept], values[kept], rcond=None)[0]
-        off = np.abs(values - rows @ fit)
-        kept = off <= max(1.5, 2 * float(np.median(off[kept])))
-    return np.asarray(terms @ fit)
+    return np.asarray(terms @ trimmed_fit(terms[known], laminae[known], _OFF_LAMINAE_MM, _FIT_ROUNDS))
 
 
 def _whole(depth: Array) -> NDArray[np.bool_]:

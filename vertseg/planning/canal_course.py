@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vertseg.planning.treated_spine import Frame, TreatedSpine
+from vertseg.frames import LabelledVertebra
+from vertseg.planning.treated_spine import TreatedSpine
 
 _MIDLINE_MM: Final = 4.0
 _PEDICLE_MM: Final = (1.0, 8.0)
@@ -36,7 +37,7 @@ class CanalSection:
     """
 
     centre_mm: NDArray[np.float64]
-    frame: Frame
+    frame: LabelledVertebra
     half_width_mm: float
     half_depth_mm: float
     wall_mm: float

@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from vertseg.planning.canal_course import CanalSection, canal_place
 from vertseg.planning.cement_voxels import CementVoxels
-from vertseg.planning.treated_spine import SPACING_MM, TreatedSpine, box_around
+from vertseg.planning.treated_spine import SPACING_MM, TreatedSpine
+from vertseg.volume import box_around
 
 BUMP_MM: Final = 3.0
 """Radius of a ball that rolls inside of a body: what it cannot reach is a bump or an edge. Larger than casts in veins

@@ -14,8 +14,8 @@ from vertseg.planning.canal_course import CanalSection, canal_place, canal_secti
 from vertseg.planning.cast_labels import without_casts
 from vertseg.planning.cement_compartments import COMPARTMENTS, Compartment, Piece, leaked_pieces
 from vertseg.planning.cement_voxels import CementVoxels, cement_voxels
-from vertseg.planning.treated_spine import TreatedSpine, box_around, treated_spine
-from vertseg.volume import Volume
+from vertseg.planning.treated_spine import TreatedSpine, treated_spine
+from vertseg.volume import Volume, box_around
 
 __all__ = ["COMPARTMENTS", "LEAK_THRESHOLD_ML", "CementLeak", "CementSpread", "cement_spread"]
 

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from vertseg.labels import CERVICAL, LUMBAR
+from vertseg.labels import region_of
 from vertseg.planning.remark import Remark
 from vertseg.planning.upright import UprightVertebra
+from vertseg.volume import box_around
 
 SUGGESTED_FILL: Final = (0.14, 0.20)
 """Cement as share of the body's volume. 14 % brought the stiffness of a damaged body back to what it was (a finite
@@ -91,8 +92,7 @@ def cement_volume(vertebra: UprightVertebra) -> CementVolume | None:
 
 def _core_shares(body: NDArray[np.bool_], spacing_mm: float) -> NDArray[np.float64]:
     """Share of each voxel (X, Y, Z) deeper under the body's surface than `CORTEX_MM`."""
-    at = np.argwhere(body)
-    box = tuple(slice(max(0, int(a) - 1), int(b) + 2) for a, b in zip(at.min(0), at.max(0), strict=True))
+    box = box_around(body, 1)
     depth = np.pad(body[box], 1)
     inner = (ndimage.distance_transform_edt(depth) - 0.5)[1:-1, 1:-1, 1:-1] * spacing_mm
     shares = np.zeros(body.shape)
@@ -114,7 +114,7 @@ def _suggested(
             )
         )
         high = lesion_ml
-    region = "cervical" if level in CERVICAL else "lumbar" if level in LUMBAR else "thoracic"
+    region = region_of(level)
     cap = min(FILLABLE_CAP * fillable_ml, CAP_ML[region] - cement_ml)
     if cap < high:
         remarks.append(

@@ -15,6 +15,7 @@ from scipy import ndimage
 from vertseg.labels import LEVEL_NUMBERS
 from vertseg.planning.posterior_wall import PosteriorWall
 from vertseg.planning.upright import UprightVertebra
+from vertseg.volume import box_around
 
 SPECIFIC_HU: Final = 110.0
 SENSITIVE_HU: Final = 160.0
@@ -55,10 +56,9 @@ def trabecular_density(vertebra: UprightVertebra, wall: PosteriorWall | None) ->
         vertebra: in its own frame.
         wall: its posterior wall, which tells where the vein runs.
     """
-    box = ndimage.find_objects(vertebra.body.astype(np.uint8))
-    if not box:
+    if not vertebra.body.any():
         return TrabecularDensity()
-    grown = tuple(slice(max(0, s.start - 3), s.stop + 3) for s in box[0])
+    grown = box_around(vertebra.body, 3)
     body, hu = vertebra.body[grown], vertebra.hu[grown]
     step = vertebra.spacing_mm
     spared = ndimage.distance_transform_edt(body, sampling=step) > _FROM_SURFACE_MM
@@ -67,10 +67,7 @@ def trabecular_density(vertebra: UprightVertebra, wall: PosteriorWall | None) ->
         found |= vertebra.masks[name][grown]
     if found.any():
         spared &= ndimage.distance_transform_edt(~found, sampling=step) > _FROM_FINDING_MM
-    right, anterior, up = (
-        (np.arange(s.start, s.start + n) - c) * step
-        for s, n, c in zip(grown, body.shape, vertebra.centre_vox, strict=True)
-    )
+    right, anterior, up = (places[s] for places, s in zip(vertebra.places_mm, grown, strict=True))
     middle = 0.0 if wall is None else wall.middle_mm
     vein = (
         (np.abs(right - middle) < _VEIN_HALF_MM)[:, None, None]

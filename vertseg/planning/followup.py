@@ -14,7 +14,7 @@ from vertseg.planning.followup_scans import ExaminedScan
 from vertseg.planning.registration import Registration, check_levels, register
 from vertseg.planning.treated_spine import treated_spine
 from vertseg.planning.upright import UprightVertebra, upright_vertebra
-from vertseg.volume import Volume
+from vertseg.volume import Volume, box_around
 
 LEAST_INJECTED_ML: Final = 0.15
 """Less cement in a vertebra is not taken for an injection."""
@@ -161,8 +161,7 @@ def _lesion(scan: ExaminedScan, level: int) -> Volume:
     """A vertebra's lytic lesion, cut to its own box."""
     levels, lytic = scan.findings.levels, scan.findings.masks["lytic_lesion"]
     mask: NDArray[np.bool_] = (lytic.array > 0) & (levels.array == level)
-    at = np.argwhere(mask)
-    if at.size == 0:
+    if not mask.any():
         return lytic.cropped((0, 0, 0), (1, 1, 1)).with_array(np.zeros((1, 1, 1), bool))
-    start, stop = np.maximum(at.min(axis=0) - 1, 0), np.minimum(at.max(axis=0) + 2, mask.shape)
-    return Volume(mask, lytic.affine).cropped(start, stop)
+    box = box_around(mask, 1)
+    return Volume(mask, lytic.affine).cropped([s.start for s in box], [s.stop for s in box])

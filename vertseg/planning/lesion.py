@@ -140,10 +140,7 @@ def pedicle_mask(vertebra: UprightVertebra, wall: PosteriorWall, side: int) -> N
         wall: its posterior wall.
         side: 1 for the right, -1 for the left.
     """
-    right, anterior, up = (
-        (np.arange(n) - c) * vertebra.spacing_mm
-        for n, c in zip(vertebra.body.shape, vertebra.centre_vox, strict=True)
-    )
+    right, anterior, up = vertebra.places_mm
     beside = side * (right - wall.middle_mm) - wall.half_width_mm
     back = float(np.nanmedian(wall.wall_mm))
     heights = wall.up_mm[np.isfinite(wall.wall_mm).any(axis=0)]
@@ -165,7 +162,7 @@ def _right_share(
         middle = wall.middle_mm
     elif surfaces is not None:
         middle = float(np.median(surfaces.right_mm))
-    right = (np.arange(in_body.shape[0]) - vertebra.centre_vox[0]) * vertebra.spacing_mm
+    right, _, _ = vertebra.places_mm
     counts = in_body.sum(axis=(1, 2))
     return float(counts[right > middle].sum() / counts.sum())
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 from vertseg.errors import ConfigError
 from vertseg.inference.engines import Engine
@@ -14,6 +13,7 @@ from vertseg.inference.leak_model import LeakModel, load_leak_model
 from vertseg.inference.options import Plan, PredictOptions
 from vertseg.labels import Approach
 from vertseg.planning.cannula_check import CannulaCheck, check_cannulas
+from vertseg.planning.cannula_metal import METAL_HU
 from vertseg.planning.cement_spread import CementSpread, cement_spread
 from vertseg.planning.cement_volume import CementVolume, cement_volume
 from vertseg.planning.corridor import Corridor, plan_corridors
@@ -23,9 +23,6 @@ from vertseg.planning.sins import Pain
 from vertseg.planning.upright import UprightVertebra, upright_vertebra
 from vertseg.planning.vertebra_measures import VertebraMeasures, measure_vertebrae
 from vertseg.volume import Volume
-
-TREATED_HU: Final = 2000.0
-"""Metal: from here on, more than enamel and cortex reach, a scan is searched for a cannula."""
 
 
 @dataclass(frozen=True)
@@ -83,23 +80,6 @@ class VertebraPlan:
     cannulas: tuple[CannulaCheck, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class PlanSource:
-    """What plans are made from.
-
-    Attributes:
-        findings: of one scan.
-        scan: HU of the same scan, any orientation.
-        model: leak head of the checkpoint that made the findings.
-        engine: that made them; None where no drivers are asked for.
-    """
-
-    findings: Findings
-    scan: Volume
-    model: LeakModel
-    engine: Engine | None = None
-
-
 def plan_scan(
     findings: Findings,
     scan: Volume,
@@ -120,7 +100,7 @@ def plan_scan(
         CheckpointError: the default leak head cannot be read.
     """
     options = options or PlanOptions()
-    source = PlanSource(findings, scan, model or load_leak_model(), engine)
+    source = LeakSource(findings, scan, model or load_leak_model(), engine)
     # Most of the work of these is outside Python's lock.
     with ThreadPoolExecutor(cpu_threads(None)) as pool:
         uprights = tuple(
@@ -128,13 +108,11 @@ def plan_scan(
         )
         chosen = [u for u in uprights if options.levels is None or u.level in options.levels]
         ways = list(pool.map(lambda upright: _ways(source, upright, options), chosen))
-    measured = {m.level: m for m in measure_vertebrae(uprights, options.pain)}
+    measured = measure_vertebrae(uprights, options.pain, options.levels)
     spreads = cement_spread(findings, scan) if findings.cement.array.any() else {}
     plans = tuple(
-        plan_vertebra(
-            source, upright, measured[upright.level], options, (spreads.get(upright.level), corridors)
-        )
-        for upright, corridors in zip(chosen, ways, strict=True)
+        _plan(source, upright, options, (measures, spreads.get(upright.level), corridors))
+        for upright, measures, corridors in zip(chosen, measured, ways, strict=True)
     )
     return _with_cannulas(plans, scan)
 
@@ -156,40 +134,30 @@ def planned(findings: Findings, scan: Volume, options: PredictOptions) -> tuple[
     return plans
 
 
-def plan_vertebra(
-    source: PlanSource,
+def _plan(
+    source: LeakSource,
     upright: UprightVertebra,
-    measures: VertebraMeasures,
     options: PlanOptions,
-    known: tuple[CementSpread | None, tuple[Corridor, ...] | None] = (None, None),
+    known: tuple[VertebraMeasures, CementSpread | None, tuple[Corridor, ...]],
 ) -> VertebraPlan:
-    """Plan of one vertebra.
-
-    Args:
-        source: the prediction it is of.
-        upright: the vertebra in its own frame.
-        measures: its measures, made beside its neighbours.
-        options: what is planned for.
-        known: its cement, where there is any; and its corridors, where they have been searched already.
-    """
-    vertebrae = source.findings.vertebrae
-    index = next(i for i, v in enumerate(vertebrae) if v.level == upright.level)
-    leaks = LeakSource(source.findings, source.scan, source.model, source.engine)
+    """Plan of one vertebra of which measures, cement and corridors are known."""
+    index = next(i for i, v in enumerate(source.findings.vertebrae) if v.level == upright.level)
     asked = LeakOptions(
         plan=options.injection, indication=options.indication, seeds=options.seeds, drivers=options.drivers
     )
+    measures, spread, corridors = known
     return VertebraPlan(
         level=upright.level,
         upright=upright,
         measures=measures,
-        leaks=vertebra_leaks(leaks, upright, index, asked),
+        leaks=vertebra_leaks(source, upright, index, asked),
         cement=cement_volume(upright),
-        corridors=_ways(source, upright, options) if known[1] is None else known[1],
-        spread=known[0],
+        corridors=corridors,
+        spread=spread,
     )
 
 
-def _ways(source: PlanSource, upright: UprightVertebra, options: PlanOptions) -> tuple[Corridor, ...]:
+def _ways(source: LeakSource, upright: UprightVertebra, options: PlanOptions) -> tuple[Corridor, ...]:
     cut = next(v.cut_by_field for v in source.findings.vertebrae if v.level == upright.level)
     approach: Approach = "bipedicular" if options.injection.approach == "bipedicular" else "unipedicular"
     return plan_corridors(upright, source.scan, cut, approach=approach)
@@ -197,7 +165,7 @@ def _ways(source: PlanSource, upright: UprightVertebra, options: PlanOptions) ->
 
 def _with_cannulas(plans: Sequence[VertebraPlan], scan: Volume) -> tuple[VertebraPlan, ...]:
     """Plans with the cannulas that the scan shows; a scan without metal is not searched."""
-    if not plans or not max(float(p.upright.hu.max()) for p in plans) >= TREATED_HU:
+    if not plans or not max(float(p.upright.hu.max()) for p in plans) > METAL_HU:
         return tuple(plans)
     ways = [corridor for plan in plans for corridor in plan.corridors if corridor.feasible]
     found = check_cannulas(scan, [plan.upright for plan in plans], ways)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from vertseg.planning.body_surfaces import BodySurfaces
+from vertseg.planning.trimmed_fit import trimmed_fit
 from vertseg.planning.upright import UprightVertebra
 
 _BEHIND_WALL_MM: Final = 4.0
@@ -72,12 +73,8 @@ def posterior_wall(vertebra: UprightVertebra, surfaces: BodySurfaces) -> Posteri
         vertebra: in its own frame.
         surfaces: of its body.
     """
-    share = vertebra.body.astype(np.float32) if vertebra.body_share is None else vertebra.body_share
-    places = [
-        (np.arange(n) - c) * vertebra.spacing_mm
-        for n, c in zip(share.shape, vertebra.centre_vox, strict=True)
-    ]
-    seen = _first_surface(share, places[1])
+    places = vertebra.places_mm
+    seen = _first_surface(vertebra.shares, places[1])
     # The wall faces backward: columns beside it begin farther in front, on the body's flanks.
     depth = float(np.percentile(surfaces.anterior_mm, 98) - np.percentile(surfaces.anterior_mm, 2))
     back = float(np.percentile(surfaces.anterior_mm, 2))
@@ -136,20 +133,16 @@ def _pedicle_borders(
 
 
 def _smoothed(
-    seen: NDArray[np.float64], places: list[NDArray[np.float64]], spacing_mm: float
+    seen: NDArray[np.float64],
+    places: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    spacing_mm: float,
 ) -> NDArray[np.float64]:
     """The surface without voxel steps, holes bridged by a curved surface fitted to the rest."""
     known = np.isfinite(seen)
     x, z = np.meshgrid(places[0] / 10, places[2] / 10, indexing="ij")
     terms = np.stack([np.ones_like(x), x, z, x * x, x * z, z * z, x * x * x * x], axis=-1)
-    rows, values = terms[known], seen[known]
-    kept = np.ones(len(values), bool)
-    for _ in range(_FIT_ROUNDS):
-        fit = np.linalg.lstsq(rows[kept], values[kept], rcond=None)[0]
-        off = values - rows @ fit
-        # Only what lies too far in front is a hole; bone behind the surface is there.
-        kept = off <= max(_DIP_MM, 2 * float(np.median(np.abs(off[kept]))))
-    surface = terms @ fit
+    # Only what lies too far in front is a hole; bone behind the surface is there.
+    surface = terms @ trimmed_fit(terms[known], seen[known], _DIP_MM, _FIT_ROUNDS, both_sides=False)
     filled = np.where(known & (seen - surface <= _DIP_MM), seen, surface)
     smooth = ndimage.gaussian_filter(filled - surface, _SMOOTH_MM / spacing_mm) + surface
     return np.where(known, smooth, np.nan)

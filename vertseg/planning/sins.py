@@ -7,7 +7,7 @@ Pain is the clinic's to tell. One scan cannot tell whether a deformity is new, s
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from vertseg.labels import CERVICAL, LUMBAR, level_number
+from vertseg.labels import level_number, region_of
 from vertseg.planning.alignment import Alignment
 from vertseg.planning.collapse import Collapse, reference_wedge_deg
 from vertseg.planning.lesion import SMALLEST_ML, LesionExtent
@@ -127,7 +127,7 @@ def _lesion(lesion: LesionExtent) -> SinsComponent:
 
 
 def _alignment(level: int, alignment: Alignment) -> SinsComponent:
-    region = "cervical" if level in CERVICAL else "lumbar" if level in LUMBAR else "thoracic"
+    region = region_of(level)
     slips = [abs(s) for s in (alignment.slip_above_mm, alignment.slip_below_mm) if s is not None]
     if slips and max(slips) >= TRANSLATION_MM[region]:
         return _known(4, "translation")

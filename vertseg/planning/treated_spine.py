@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from vertseg.frames import LabelledVertebra
 from vertseg.inference.findings import Findings
 from vertseg.labels import SACRUM, Tissue
 from vertseg.volume import Grid, Volume
@@ -15,24 +16,6 @@ SPACING_MM: Final = 1.0
 
 _MARGIN_MM: Final = 32.0
 """How far around the marked cement is looked: leaks are drawn out, and frames need the vertebrae's own voxels."""
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """Where a vertebra's body is and how it stands.
-
-    Attributes:
-        centre_mm: (3,) body centre in world RAS.
-        axes: (3, 3), columns right, anterior, up in world RAS.
-    """
-
-    centre_mm: NDArray[np.float64]
-    axes: NDArray[np.float64]
-
-    def local(self, world_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-        """World positions (..., 3) as mm to the right, anterior and up of the body's centre."""
-        moved: NDArray[np.float64] = (world_mm - self.centre_mm) @ self.axes
-        return moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +38,7 @@ class TreatedSpine:
     body: NDArray[np.bool_]
     marked: NDArray[np.bool_]
     wall_defect: NDArray[np.bool_]
-    frames: dict[int, Frame]
+    frames: dict[int, LabelledVertebra]
 
     @property
     def voxel_ml(self) -> float:
@@ -100,42 +83,26 @@ def treated_spine(findings: Findings, scan: Volume) -> TreatedSpine | None:
     affine[:3, 3] = low
     x, y, z = (int(np.ceil(n / SPACING_MM)) + 1 for n in high - low)
     grid = Grid((x, y, z), affine)
-    levels = _boxed(findings.levels, grid)
-    tissue = _boxed(findings.tissue, grid)
+    levels = findings.levels.around(grid)
+    tissue = findings.tissue.around(grid)
     level = levels.resampled_to(grid, 0, 0).array
     level = np.where(level == SACRUM, 0, level).astype(np.uint8)
     return TreatedSpine(
         grid=grid,
-        hu=_boxed(scan, grid).resampled_to(grid, 1, -1024.0).array,
+        hu=scan.around(grid).resampled_to(grid, 1, -1024.0).array,
         level=level,
         body=(tissue.resampled_to(grid, 0, 0).array == Tissue.BODY) & (level > 0),
-        marked=_smooth(_boxed(marked, grid), grid),
-        wall_defect=_smooth(_boxed(findings.masks["posterior_wall_defect"], grid), grid),
+        marked=_smooth(marked.around(grid), grid),
+        wall_defect=_smooth(findings.masks["posterior_wall_defect"].around(grid), grid),
         frames={
-            v.level: Frame(np.asarray(v.centroid_mm, np.float64), np.asarray(v.axes, np.float64))
+            v.level: LabelledVertebra(
+                v.level, np.asarray(v.centroid_mm, np.float64), np.asarray(v.axes, np.float64)
+            )
             for v in findings.vertebrae
         },
-    )
-
-
-def box_around(mask: NDArray[np.bool_], margin: int) -> tuple[slice, ...]:
-    """The box of voxels that holds a mask, wider by a margin where the array goes on; the mask has a voxel at least."""
-    ranges = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    return tuple(
-        slice(max(int(r[0]) - margin, 0), min(int(r[-1]) + margin + 1, n))
-        for r, n in zip(ranges, mask.shape, strict=True)
     )
 
 
 def _smooth(mask: Volume, grid: Grid) -> NDArray[np.bool_]:
     shares = Volume((mask.array > 0).astype(np.float32), mask.affine).resampled_to(grid, 1, 0.0)
     return np.asarray(shares.array >= 0.5)
-
-
-def _boxed(volume: Volume, grid: Grid) -> Volume:
-    """The box of a volume that a grid lies in, with two voxels more on each side."""
-    shape = np.array(volume.array.shape)
-    corners = volume.grid.voxel(grid.corners_mm())
-    start = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, shape - 1)
-    stop = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 3, start + 1, shape)
-    return volume.cropped(start, stop)

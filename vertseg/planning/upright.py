@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vertseg.frames import LabelledVertebra
 from vertseg.labels import FINDINGS, Tissue, level_name
-from vertseg.volume import Grid, Volume, crop_grid
+from vertseg.volume import Grid, Volume, box_around, crop_grid
 
 if TYPE_CHECKING:
     from vertseg.inference.findings import Findings
@@ -93,6 +93,20 @@ class UprightVertebra:
         """(3,) index of the body centre, not rounded."""
         return self.grid.voxel(self.centre_mm)
 
+    @property
+    def places_mm(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """(X,), (Y,), (Z,) places of the voxels to the right, anterior and up of the body centre."""
+        right, anterior, up = (
+            (np.arange(n) - c) * self.spacing_mm
+            for n, c in zip(self.grid.shape, self.centre_vox, strict=True)
+        )
+        return right, anterior, up
+
+    @property
+    def shares(self) -> NDArray[np.float32]:
+        """(X, Y, Z) `body_share`, or the mask's ones and zeros where that is not known."""
+        return self.body.astype(np.float32) if self.body_share is None else self.body_share
+
 
 def upright_vertebra(findings: "Findings", scan: Volume, index: int) -> UprightVertebra:
     """The vertebra `findings.vertebrae[index]` in its own frame (see `stand_upright`).
@@ -119,9 +133,9 @@ def stand_upright(labels: ScanLabels, scan: Volume, vertebra: LabelledVertebra) 
     """
     centre = np.asarray(vertebra.centre_mm, np.float64)
     grid = crop_grid(centre - _BEHIND_MM * vertebra.axes[:, 1], vertebra.axes, SHAPE, SPACING_MM)
-    levels = _boxed(labels.levels, grid)
+    levels = labels.levels.around(grid)
     own = levels.array == vertebra.level
-    tissue = _boxed(labels.tissue, grid).array
+    tissue = labels.tissue.around(grid).array
     body, posterior = (
         _shares(Volume(own & (tissue == part), levels.affine), grid)
         for part in (Tissue.BODY, Tissue.POSTERIOR)
@@ -129,7 +143,7 @@ def stand_upright(labels: ScanLabels, scan: Volume, vertebra: LabelledVertebra) 
     # One pass of the nearest voxels serves all labels.
     packed = levels.array.astype(np.uint16)
     for bit, name in enumerate(FINDINGS, _LEVEL_BITS):
-        packed |= ((_boxed(labels.masks[name], grid).array > 0) & own).astype(np.uint16) << bit
+        packed |= ((labels.masks[name].around(grid).array > 0) & own).astype(np.uint16) << bit
     nearest = Volume(packed, levels.affine).resampled_to(grid, 0, 0).array
     is_body = body >= 0.5
     return UprightVertebra(
@@ -137,7 +151,7 @@ def stand_upright(labels: ScanLabels, scan: Volume, vertebra: LabelledVertebra) 
         centre_mm=centre,
         axes=vertebra.axes,
         grid=grid,
-        hu=_boxed(scan, grid).resampled_to(grid, 1, OUTSIDE_HU).array,
+        hu=scan.around(grid).resampled_to(grid, 1, OUTSIDE_HU).array,
         body=is_body,
         posterior=(posterior >= 0.5) & ~is_body,
         levels=(nearest & ((1 << _LEVEL_BITS) - 1)).astype(np.uint8),
@@ -149,13 +163,10 @@ def stand_upright(labels: ScanLabels, scan: Volume, vertebra: LabelledVertebra) 
 def _shares(mask: Volume, grid: Grid) -> NDArray[np.float32]:
     """A mask interpolated on a grid, worked out only around the mask's voxels."""
     shares = np.zeros(grid.shape, np.float32)
-    spans = [np.flatnonzero(mask.array.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
-    if any(span.size == 0 for span in spans):
+    if not mask.array.any():
         return shares
-    shape = mask.array.shape
-    start = np.array([max(0, int(s[0]) - 1) for s in spans])
-    stop = np.array([min(n, int(s[-1]) + 2) for s, n in zip(spans, shape, strict=True)])
-    part = mask.cropped(start, stop)
+    held = box_around(mask.array, 1)
+    part = mask.cropped([s.start for s in held], [s.stop for s in held])
     corners = grid.voxel(part.grid.corners_mm())
     low = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, np.array(grid.shape) - 1)
     high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 1, low + 1, grid.shape)
@@ -166,12 +177,3 @@ def _shares(mask: Volume, grid: Grid) -> NDArray[np.float32]:
     values = Volume(part.array.astype(np.float32), part.affine)
     shares[box] = values.resampled_to(Grid((x, y, z), affine), 1, 0.0).array
     return shares
-
-
-def _boxed(volume: Volume, grid: Grid) -> Volume:
-    """The box of a volume that a grid lies in, with two voxels more on each side; one voxel where they are apart."""
-    shape = np.array(volume.array.shape)
-    corners = volume.grid.voxel(grid.corners_mm())
-    start = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2, 0, shape - 1)
-    stop = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 3, start + 1, shape)
-    return volume.cropped(start, stop)

@@ -1,6 +1,6 @@
 """All image measures of the vertebrae of one scan, each seen beside its neighbours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ from vertseg.planning.lesion import LesionExtent, lesion_extent
 from vertseg.planning.posterior_wall import PosteriorWall, posterior_wall
 from vertseg.planning.sins import Pain, Sins, sins
 from vertseg.planning.upright import UprightVertebra
-from vertseg.planning.wall_map import WallIntegrity, WallMap, wall_integrity, with_canal_distances
+from vertseg.planning.wall_integrity import WallIntegrity, wall_integrity, with_canal_distances
+from vertseg.planning.wall_map import WallMap
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,24 +67,23 @@ class _Seen:
 
 
 def measure_vertebrae(
-    vertebrae: Sequence[UprightVertebra], pain: Mapping[int, Pain] | None = None
+    vertebrae: Sequence[UprightVertebra],
+    pain: Mapping[int, Pain] | None = None,
+    levels: Collection[int] | None = None,
 ) -> tuple[VertebraMeasures, ...]:
-    """Measures of each vertebra, the others serving as its neighbours.
+    """Measures of each vertebra that is asked for, in the order given, the others serving as its neighbours.
 
     Args:
         vertebrae: of one scan, in any order; give all that were found, also where one is to be treated.
         pain: by VerSe number, as the clinic knows it (SINS); a missing level is unknown.
+        levels: VerSe numbers of those that are asked for; None takes all.
     """
     column = {v.level: _seen(v) for v in vertebrae}
-    return tuple(_measured(column[v.level], column, (pain or {}).get(v.level)) for v in vertebrae)
-
-
-def measure_vertebra(
-    vertebra: UprightVertebra, others: Sequence[UprightVertebra] = (), pain: Pain | None = None
-) -> VertebraMeasures:
-    """Measures of one vertebra beside others of the same scan."""
-    column = {v.level: _seen(v) for v in (*others, vertebra)}
-    return _measured(column[vertebra.level], column, pain)
+    return tuple(
+        _measured(column[v.level], column, (pain or {}).get(v.level))
+        for v in vertebrae
+        if levels is None or v.level in levels
+    )
 
 
 def _seen(vertebra: UprightVertebra) -> _Seen:
@@ -112,9 +112,8 @@ def _measured(own: _Seen, column: Mapping[int, _Seen], pain: Pain | None) -> Ver
     wall, wall_map = (
         (WallIntegrity(), None) if own.surfaces is None else wall_integrity(vertebra, own.surfaces, own.wall)
     )
-    if wall_map is not None and own.wall is not None and own.canal is not None and wall.defects:
-        distances = canal_distances_mm(vertebra, own.wall, own.canal)
-        wall = with_canal_distances(wall, wall_map, vertebra, distances)
+    if wall_map is not None and own.canal is not None and wall.defects:
+        wall = with_canal_distances(wall, wall_map, vertebra, canal_distances_mm(vertebra, own.canal))
     extent = lesion_extent(vertebra, own.surfaces, own.wall, wall_map)
     return VertebraMeasures(
         level=level,
