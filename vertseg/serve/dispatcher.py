@@ -229,7 +229,7 @@ class Dispatcher:
 
     def _run_job(self, worker: _Worker, job: Job) -> None:
         self._changed(job.id)
-        task = Task(job.id, self._places.job(job.id), job.scan, job.wishes)
+        task = Task(self._places.job(job.id), job.scan, job.wishes)
         try:
             answer = self._exchange(worker, task, job.id)
         except OutOfTime:
