@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from vertseg.errors import OutputError, VertsegError
+from vertseg.report.writer import REPORT
 from vertseg.serve.jobs import Job, JobStore, Status
 from vertseg.serve.paths import Places
 from vertseg.serve.settings import ServeSettings
@@ -81,7 +82,7 @@ class Dispatcher:
     def start(self) -> None:
         """Queue again what a killed server had begun, and start the workers."""
         for job in self._store.with_status("running"):
-            if (self._places.results(job.id) / "report.json").exists():
+            if (self._places.results(job.id) / REPORT).exists():
                 self._finish(job.id, "done")
             else:
                 self._store.requeue(job.id, blamed=False)
