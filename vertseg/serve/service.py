@@ -47,7 +47,8 @@ class Service:
         self.settings = settings
         self.places = Places(settings.folder)
         self.store = JobStore(self.places.store)
-        self.places.remove_strangers(self.store.ids())
+        folders = {self.image_path(image).parent for image in self.store.images()}
+        self.places.remove_strangers(folders | {self.places.job(job_id) for job_id in self.store.ids()})
         self.audit = Audit(self.places.audit)
         self.watch = Watch()
         self.dispatcher = Dispatcher(settings, self.store, self.places, self._changed)
@@ -166,15 +167,16 @@ class Service:
         await run_in_threadpool(self._keep_image, source.file, image_id, kind)
 
     def _keep_image(self, source: IO[bytes], image_id: str, kind: str) -> None:
-        if (before := self.store.image(image_id, kind)) is not None:
-            self.remove_image(before)
         folder = self.places.images / secrets.token_hex(16)
         try:
             path = self._kept(source, folder)
-            self.store.add_image(Image(image_id, kind, f"{folder.name}/{path.name}", time.time()))
+            before = self.store.add_image(Image(image_id, kind, f"{folder.name}/{path.name}", time.time()))
         except BaseException:
             self.places.remove_tree(folder)
             raise
+        # Only now: an upload that is refused must not take the image before it along.
+        if before is not None:
+            self.places.remove_tree(self.image_path(before).parent)
 
     def image_path(self, image: Image) -> Path:
         """Where an image lies."""
