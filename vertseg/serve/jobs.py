@@ -145,14 +145,13 @@ class JobStore:
             )
             return changed.rowcount == 1
 
-    def requeue(self, job_id: str, blamed: bool) -> bool:
+    def requeue(self, job_id: str, blamed: bool) -> None:
         """Put a running job back at its old place in the queue, `blamed` where it may be its own fault."""
         with self._told(), self._db:
-            changed = self._db.execute(
+            self._db.execute(
                 "UPDATE jobs SET status = 'queued', failures = failures + ? WHERE id = ? AND status = 'running'",
                 (int(blamed), job_id),
             )
-            return changed.rowcount == 1
 
     def with_status(self, *statuses: Status) -> list[Job]:
         """Jobs with one of some states, in the order in which they came."""

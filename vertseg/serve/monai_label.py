@@ -294,7 +294,7 @@ def _model(name: str) -> LabelModel:
 
 def _described(model: LabelModel) -> dict[str, Any]:
     return {
-        "type": model.kind,
+        "type": "segmentation",
         "labels": model.labels,
         "dimension": 3,
         "description": model.description,
