@@ -80,6 +80,24 @@ def test_datastore_image_is_predicted_by_the_name_that_the_viewer_gave(slicer: S
     assert slicer.http.head("/datastore/image", params={"image": "DOE^JANE 1950/5"}).status_code == 404
 
 
+def test_a_refused_upload_leaves_the_image_of_that_name_and_a_good_one_replaces_its_file(
+    slicer: Slicer, scan: Path, tmp_path: Path
+) -> None:
+    images = slicer.http.app.state.service.places.images  # type: ignore[attr-defined]
+    before = set(images.iterdir())
+    slicer.upload_image(scan, "twice")
+    (first,) = set(images.iterdir()) - before
+    refused = slicer.http.put("/datastore/image", params={"image": "twice"}, files={"file": b"no scan"})
+    assert refused.status_code == 422
+    assert set(images.iterdir()) - before == {first}
+    assert slicer.http.get("/datastore/image", params={"image": "twice"}).content == scan.read_bytes()
+    slicer.upload_image(scan, "twice")
+    (second,) = set(images.iterdir()) - before
+    assert second != first
+    slicer.http.delete("/datastore/", params={"id": "twice"})
+    assert set(images.iterdir()) == before
+
+
 def test_ohif_gets_raw_voxels_in_the_order_of_the_series(
     served: TestClient, slicer: Slicer, scan: Path
 ) -> None:

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from vertseg.dicom_out.names import MEASUREMENTS, SEGMENTATION
 from vertseg.dicom_out.report_document import measurement_document
 from vertseg.dicom_out.segmentation import segmentation
 from vertseg.dicom_out.source import SourceFrames, source_frames
 from vertseg.errors import InputError
 from vertseg.inference.findings import Findings
 from vertseg.io.atomic import atomic_path
-
-SEGMENTATION: Final = "segmentation.dcm"
-MEASUREMENTS: Final = "measurements.dcm"
 
 
 def write_dicom(

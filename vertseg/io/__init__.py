@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from vertseg.errors import InputError
 from vertseg.io.checks import check_ct
 from vertseg.io.nifti import file_sha256, read_label_array, read_nifti, write_nifti
 from vertseg.volume import Grid, Volume
 
-__all__ = ["Scan", "read_labels", "read_scan", "write_nifti"]
+__all__ = ["Scan", "read_labels", "read_scan", "starts_as_dicom", "write_nifti"]
+
+_BARE_DICOM: Final = (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x08\x00\x08\x00")
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,11 @@ def read_labels(path: str | os.PathLike[str]) -> Volume:
     return read_label_array(place).oriented("RAS")
 
 
+def starts_as_dicom(head: bytes) -> bool:
+    """Whether the first 132 bytes of a file are of DICOM, with its preamble or without one."""
+    return head[128:132] == b"DICM" or head[:4] in _BARE_DICOM
+
+
 def _is_dicom(place: Path) -> bool:
     """Whether to read as DICOM: a folder, a zip, or a file that says so itself."""
     if place.is_dir():
@@ -90,12 +98,7 @@ def _is_dicom(place: Path) -> bool:
         raise InputError(f"'{place}' is empty; copy or export it again.")
     with place.open("rb") as file:
         head = file.read(132)
-    dicom = head[128:132] == b"DICM" or head[:4] in (
-        b"\x08\x00\x00\x00",
-        b"\x08\x00\x05\x00",
-        b"\x08\x00\x08\x00",
-    )
-    if dicom or zipfile.is_zipfile(place):
+    if starts_as_dicom(head) or zipfile.is_zipfile(place):
         return True
     if not place.name.lower().endswith((".nii", ".nii.gz")):
         raise InputError(

@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -22,6 +23,10 @@ try:
 except ModuleNotFoundError:
     igzip = isal_zlib = None
 
+DAMAGED: Final[tuple[type[Exception], ...]] = (
+    gzip.BadGzipFile, EOFError, zlib.error, *(() if isal_zlib is None else (isal_zlib.error,)),
+)  # fmt: skip
+"""What reading a damaged or cut file raises, by either library."""
 LEVEL: Final = 1
 _HEADER: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
 """Deflate, no name and no time, fastest, unknown system: equal contents give equal bytes."""
@@ -30,6 +35,12 @@ _LAST: Final = b"\x03\x00"
 """An empty final block."""
 
 Bytes = bytes | memoryview
+
+
+def open_packed(path: Path) -> BinaryIO:
+    """A gzip file, open for reading its contents piece by piece; what that may raise is `DAMAGED`."""
+    file: BinaryIO = (gzip if igzip is None else igzip).open(path, "rb")
+    return file
 
 
 def unpacked(packed: bytes) -> bytes:

@@ -117,19 +117,23 @@ def plan_scan(
     return _with_cannulas(plans, scan)
 
 
-def planned(findings: Findings, scan: Volume, options: PredictOptions) -> tuple[VertebraPlan, ...]:
+def planned(
+    findings: Findings, scan: Volume, options: PredictOptions, model: LeakModel | None = None
+) -> tuple[VertebraPlan, ...]:
     """Plans of all vertebrae of a prediction, without what takes long; `findings.seconds` gets a "plan".
 
     Args:
         findings: of one scan.
         scan: HU of the same scan, any orientation.
         options: that the findings were made with.
+        model: leak head of the checkpoint that made the findings; None reads that of the options.
 
     Raises:
         CheckpointError: the checkpoint's leak head cannot be read.
     """
     start = time.perf_counter()
-    plans = plan_scan(findings, scan, PlanOptions(options.plan), load_leak_model(options.checkpoint_dir))
+    model = model or load_leak_model(options.checkpoint_dir)
+    plans = plan_scan(findings, scan, PlanOptions(options.plan), model)
     findings.seconds["plan"] = time.perf_counter() - start
     return plans
 

@@ -18,6 +18,17 @@ from vertseg.serve.settings import Limits, ServeSettings
 
 _TOKEN_VARIABLE = "VERTSEG_SERVE_TOKEN"
 _MOST_CONNECTIONS = 256
+_LIMITS = {
+    "queue": "jobs that wait or run at most",
+    "job_s": "seconds that a job may run",
+    "upload_mib": "size of an upload",
+    "inflated_mib": "size of a scan when unpacked, as voxels of 4 bytes",
+    "per_minute": "requests of one client in a minute",
+    "keep_h": "hours that results are kept",
+    "upload_h": "hours that MONAI Label's images are kept; a job's scan goes when the job ends",
+    "drain_s": "seconds that a server told to stop waits for running jobs",
+}
+"""Those of `Limits` that are options, and what each is."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,16 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, default=1, metavar="N", help="processes, each with its networks loaded"
     )
-    for name, about in (
-        ("queue", "jobs that wait or run at most"),
-        ("job_s", "seconds that a job may run"),
-        ("upload_mib", "size of an upload"),
-        ("inflated_mib", "size of a scan when unpacked, as voxels of 4 bytes"),
-        ("per_minute", "requests of one client in a minute"),
-        ("keep_h", "hours that results are kept"),
-        ("upload_h", "hours that MONAI Label's images are kept; a job's scan goes when the job ends"),
-        ("drain_s", "seconds that a server told to stop waits for running jobs"),
-    ):
+    for name, about in _LIMITS.items():
         value = getattr(limits, name)
         parser.add_argument(
             f"--{name.replace('_', '-')}",
@@ -72,7 +74,6 @@ def settings_of(arguments: argparse.Namespace) -> ServeSettings:
     Raises:
         ConfigError: one that is not possible.
     """
-    names = ("queue", "job_s", "upload_mib", "inflated_mib", "per_minute", "keep_h", "upload_h", "drain_s")
     return ServeSettings(
         folder=arguments.folder.absolute(),
         host=arguments.host,
@@ -84,7 +85,7 @@ def settings_of(arguments: argparse.Namespace) -> ServeSettings:
         checkpoint_dir=arguments.checkpoint_dir,
         threads=arguments.threads,
         workers=arguments.workers,
-        limits=Limits(**{name: getattr(arguments, name) for name in names}),
+        limits=Limits(**{name: getattr(arguments, name) for name in _LIMITS}),
     )
 
 

@@ -13,6 +13,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
 from vertseg.errors import OutputError, VertsegError
+from vertseg.report.writer import REPORT
 from vertseg.serve.jobs import Job, JobStore, Status
 from vertseg.serve.paths import Places
 from vertseg.serve.settings import ServeSettings
@@ -81,7 +82,7 @@ class Dispatcher:
     def start(self) -> None:
         """Queue again what a killed server had begun, and start the workers."""
         for job in self._store.with_status("running"):
-            if (self._places.results(job.id) / "report.json").exists():
+            if (self._places.results(job.id) / REPORT).exists():
                 self._finish(job.id, "done")
             else:
                 self._store.requeue(job.id, blamed=False)
@@ -229,7 +230,7 @@ class Dispatcher:
 
     def _run_job(self, worker: _Worker, job: Job) -> None:
         self._changed(job.id)
-        task = Task(job.id, self._places.job(job.id), job.scan, job.wishes)
+        task = Task(self._places.job(job.id), job.scan, job.wishes)
         try:
             answer = self._exchange(worker, task, job.id)
         except OutOfTime:

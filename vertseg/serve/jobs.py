@@ -145,14 +145,13 @@ class JobStore:
             )
             return changed.rowcount == 1
 
-    def requeue(self, job_id: str, blamed: bool) -> bool:
+    def requeue(self, job_id: str, blamed: bool) -> None:
         """Put a running job back at its old place in the queue, `blamed` where it may be its own fault."""
         with self._told(), self._db:
-            changed = self._db.execute(
+            self._db.execute(
                 "UPDATE jobs SET status = 'queued', failures = failures + ? WHERE id = ? AND status = 'running'",
                 (int(blamed), job_id),
             )
-            return changed.rowcount == 1
 
     def with_status(self, *statuses: Status) -> list[Job]:
         """Jobs with one of some states, in the order in which they came."""
@@ -199,13 +198,16 @@ class JobStore:
             )
             return [str(row[0]) for row in jobs], [Image(*row) for row in images]
 
-    def add_image(self, image: Image) -> None:
-        """Keep an image; one of the same id is replaced."""
+    def add_image(self, image: Image) -> Image | None:
+        """Keep an image; that of the same id, which it takes the place of."""
         with self._told(), self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            row = self._one("SELECT id, kind, file, created FROM images WHERE id = ?", image.id)
             self._db.execute(
                 "INSERT OR REPLACE INTO images (id, kind, file, created) VALUES (?, ?, ?, ?)",
                 (image.id, image.kind, image.file, image.created),
             )
+        return Image(*row) if row else None
 
     def image(self, image_id: str, kind: str) -> Image | None:
         """The image of an id; using it makes it young again."""
@@ -216,10 +218,12 @@ class JobStore:
             )
         return Image(*row) if row else None
 
-    def images(self, kind: str) -> list[Image]:
-        """All images of a kind."""
+    def images(self, kind: str | None = None) -> list[Image]:
+        """All images, or those of a kind."""
         with self._told():
-            rows = self._db.execute("SELECT id, kind, file, created FROM images WHERE kind = ?", (kind,))
+            rows = self._db.execute(
+                "SELECT id, kind, file, created FROM images WHERE kind = coalesce(?, kind)", (kind,)
+            )
             return [Image(*row) for row in rows]
 
     def forget_image(self, image_id: str) -> None:

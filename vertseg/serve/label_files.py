@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from vertseg.errors import ConfigError
 from vertseg.io import write_nifti
+from vertseg.report.writer import REPORT
 from vertseg.serve.labelling import LabelModel, present
 from vertseg.serve.nrrd import Segment, nrrd_bytes
 from vertseg.volume import Volume
@@ -89,5 +90,5 @@ def _file(volume: Volume, segments: dict[int, Segment], form: Answer) -> bytes:
 
 
 def _centroids(results: Path) -> dict[str, list[float]]:
-    report = json.loads((results / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((results / REPORT).read_text(encoding="utf-8"))
     return {v["level"]: v["centroid_mm"] for v in report["vertebrae"]}

@@ -32,13 +32,11 @@ class LabelModel:
         description: for the person who chooses.
         segments: number in the label map -> its name and colour.
         read: the label map from a folder of results.
-        kind: MONAI Label's model type: "segmentation", or "deepgrow" where a click is needed.
     """
 
     description: str
     segments: dict[int, Segment]
     read: Callable[[Path], Volume]
-    kind: str = "segmentation"
 
     @property
     def labels(self) -> dict[str, int]:

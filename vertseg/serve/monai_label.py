@@ -15,20 +15,17 @@ from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Res
 from starlette.concurrency import run_in_threadpool
 
 import vertseg
+from vertseg.dicom_out.names import SEGMENTATION
 from vertseg.errors import ConfigError
 from vertseg.nets.meta import weights_path
 from vertseg.serve.jobs import Image, Job
 from vertseg.serve.label_files import Answer, label_answer, multipart
 from vertseg.serve.labelling import MODELS, LabelModel
 from vertseg.serve.security import same_token
-from vertseg.serve.service import Service
-from vertseg.serve.v1 import STATUS_OF
+from vertseg.serve.service import Service, client_of
 from vertseg.serve.wishes import Wishes, parse_level_names
 
 Output = Literal["image", "json", "all", "dicom_seg"]
-
-SEGMENTATION: Final = "segmentation.dcm"
-"""As `vertseg.dicom_out.files` names it, which needs highdicom."""
 
 _NO_TRAINING: Final = "This server does not train; see vertseg train."
 _NO_LABELS: Final = "This server keeps no labels; save the segmentation in your viewer."
@@ -81,7 +78,7 @@ def _about(routes: APIRouter, service: Service) -> None:
         if token is None:
             return {"access_token": None, "token_type": None}
         if not same_token(password, token):
-            service.audit.write("refused", request.client.host if request.client else "-", reason="login")
+            service.seen("refused", client_of(request), reason="login")
             raise HTTPException(401, "The password is not this server's token.")
         return {"access_token": token, "token_type": "bearer"}
 
@@ -223,12 +220,7 @@ def _infer(routes: APIRouter, service: Service) -> None:
         asked = _params(params)
         form = Answer.asked(asked)
         source = file if file is not None else service.image_path(_source(service, image, session_id))
-        job = await service.accept(source, _wishes(asked), request.client.host if request.client else "-")
-        job = await service.finished(job, request)
-        if job.status != "done":
-            raise HTTPException(
-                STATUS_OF.get(job.error_kind or "", 500), job.error or "The job was cancelled."
-            )
+        job = await service.predicted(source, _wishes(asked), request)
         return await run_in_threadpool(_answer, service, job, chosen, form, output)
 
 
@@ -302,7 +294,7 @@ def _model(name: str) -> LabelModel:
 
 def _described(model: LabelModel) -> dict[str, Any]:
     return {
-        "type": model.kind,
+        "type": "segmentation",
         "labels": model.labels,
         "dimension": 3,
         "description": model.description,

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from vertseg.volume import Volume
 
 _LPS: Final = np.diag([-1.0, -1.0, 1.0])
-_TYPES: Final = {"uint8": "uint8", "uint16": "uint16"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def nrrd_bytes(volume: Volume, segments: Mapping[int, Segment] | None = None, pa
     axes = _LPS @ volume.affine[:3, :3]
     lines = [
         "NRRD0004",
-        f"type: {_TYPES[array.dtype.name]}",
+        f"type: {array.dtype.name}",
         "dimension: 3",
         "space: left-posterior-superior",
         f"sizes: {' '.join(str(n) for n in array.shape)}",

@@ -69,10 +69,14 @@ class Places:
             else:
                 path.unlink(missing_ok=True)
 
-    def remove_strangers(self, known: set[str]) -> None:
-        """Remove what a killed server left: uploads that became no job, and half-received bodies."""
-        for path in self.jobs.iterdir():
-            if path.name not in known:
+    def remove_strangers(self, known: set[Path]) -> None:
+        """Remove what a killed server left: uploads that became no job or image, and half-received bodies.
+
+        Args:
+            known: folders of the jobs and images that there are.
+        """
+        for path in (*self.jobs.iterdir(), *self.images.iterdir()):
+            if path not in known:
                 shutil.rmtree(path, ignore_errors=True)
         for path in self.spool.iterdir():
             if path.is_file():

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import secrets
 import time
@@ -16,6 +17,7 @@ from starlette.requests import Request
 
 from vertseg.errors import OutputError
 from vertseg.io.atomic import output_error
+from vertseg.report.writer import REPORT
 from vertseg.serve.audit import Audit
 from vertseg.serve.dispatcher import Dispatcher
 from vertseg.serve.jobs import FINISHED, Full, Image, Job, JobStore
@@ -29,7 +31,8 @@ from vertseg.serve.wishes import Wishes
 _FIRST_GUESS_S: Final = 5.0
 _LONGEST_RETRY_S: Final = 120.0
 _SWEEP_S: Final = 20.0
-_KEEPALIVE_S: Final = 15.0
+_LOOK_S: Final = 1.0
+_STATUS_OF: Final = {"input": 422, "limit": 504, "storage": 507, "worker": 500, "cancelled": 409}
 
 
 class Service:
@@ -44,7 +47,8 @@ class Service:
         self.settings = settings
         self.places = Places(settings.folder)
         self.store = JobStore(self.places.store)
-        self.places.remove_strangers(self.store.ids())
+        folders = {self.image_path(image).parent for image in self.store.images()}
+        self.places.remove_strangers(folders | {self.places.job(job_id) for job_id in self.store.ids()})
         self.audit = Audit(self.places.audit)
         self.watch = Watch()
         self.dispatcher = Dispatcher(settings, self.store, self.places, self._changed)
@@ -79,8 +83,11 @@ class Service:
             return 503, _FIRST_GUESS_S, "The server is being stopped; try again when it is back."
         waiting = self.store.waiting()
         if waiting >= self.settings.limits.queue:
-            return 429, self.retry_s(waiting), f"The queue is full ({waiting} jobs); try again later."
+            return self._full(waiting)
         return None
+
+    def _full(self, waiting: int) -> tuple[int, float, str]:
+        return 429, self.retry_s(waiting), f"The queue is full ({waiting} jobs); try again later."
 
     def retry_s(self, waiting: int) -> float:
         """Seconds until, by the last jobs' times, a quarter of the queue should be free."""
@@ -108,11 +115,8 @@ class Service:
         try:
             job = await run_in_threadpool(self._accept, stream, wishes, digest)
         except Full:
-            waiting = self.store.waiting()
-            raise HTTPException(
-                429, f"The queue is full ({waiting} jobs); try again later.",
-                {"retry-after": str(round(self.retry_s(waiting) + 0.5))},
-            ) from None  # fmt: skip
+            status, wait_s, sentence = self._full(self.store.waiting())
+            raise HTTPException(status, sentence, {"retry-after": str(round(wait_s + 0.5))}) from None
         self.audit.write("accepted", client, job=job.id)
         self.dispatcher.submitted()
         return job
@@ -163,15 +167,16 @@ class Service:
         await run_in_threadpool(self._keep_image, source.file, image_id, kind)
 
     def _keep_image(self, source: IO[bytes], image_id: str, kind: str) -> None:
-        if (before := self.store.image(image_id, kind)) is not None:
-            self.remove_image(before)
         folder = self.places.images / secrets.token_hex(16)
         try:
             path = self._kept(source, folder)
-            self.store.add_image(Image(image_id, kind, f"{folder.name}/{path.name}", time.time()))
+            before = self.store.add_image(Image(image_id, kind, f"{folder.name}/{path.name}", time.time()))
         except BaseException:
             self.places.remove_tree(folder)
             raise
+        # Only now: an upload that is refused must not take the image before it along.
+        if before is not None:
+            self.places.remove_tree(self.image_path(before).parent)
 
     def image_path(self, image: Image) -> Path:
         """Where an image lies."""
@@ -206,12 +211,21 @@ class Service:
             raise HTTPException(409, f"The job has no results: it {_ended(job)}.")
         return job
 
-    async def finished(self, job: Job, request: Request | None = None) -> Job:
-        """Wait until a job has ended; a client that goes away cancels it.
+    async def predicted(self, source: UploadFile | Path, wishes: Wishes, request: Request) -> Job:
+        """`accept`, and wait until the job is done; a client that goes away cancels it.
 
         Raises:
-            HTTPException: 503, the server is being stopped first, or the client went away.
+            HTTPException: as `accept`; 503, the server is being stopped first, or the client went away; the status of
+                its kind, the job failed.
         """
+        job = await self._finished(await self.accept(source, wishes, client_of(request)), request)
+        if job.status != "done":
+            raise HTTPException(
+                _STATUS_OF.get(job.error_kind or "", 500), job.error or "The job was cancelled."
+            )
+        return job
+
+    async def _finished(self, job: Job, request: Request) -> Job:
         async with self.watch.of(job.id) as event:
             while True:
                 event.clear()
@@ -222,11 +236,18 @@ class Service:
                     raise HTTPException(
                         503, f"The server is being stopped; job {job.id} goes on when it is back."
                     )
-                if request is not None and await request.is_disconnected():
+                if await request.is_disconnected():
                     await run_in_threadpool(self.dispatcher.cancel, job.id)
                     raise HTTPException(503, "The client went away.")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(event.wait(), 1.0 if request is not None else _KEEPALIVE_S)
+                    await asyncio.wait_for(event.wait(), _LOOK_S)
+
+    def report(self, job_id: str) -> dict[str, Any]:
+        """The report of a job that is done."""
+        report: dict[str, Any] = json.loads(
+            (self.places.results(job_id) / REPORT).read_text(encoding="utf-8")
+        )
+        return report
 
     def forget(self, job_id: str) -> None:
         """Remove a job that has ended, with its results."""
@@ -272,6 +293,11 @@ class Service:
         for image in images:
             self.remove_image(image)
             self.audit.write("expired_image")
+
+
+def client_of(request: Request) -> str:
+    """Address of who asks, for the audit log."""
+    return request.client.host if request.client else "-"
 
 
 def _ended(job: Job) -> str:

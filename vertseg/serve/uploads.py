@@ -5,7 +5,6 @@ stands in one. Sizes are taken from headers first and counted again while unpack
 """
 
 import errno
-import gzip
 import os
 import shutil
 import stat
@@ -13,10 +12,11 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 from vertseg.errors import InputError
-from vertseg.io.gzipped import igzip
+from vertseg.io import starts_as_dicom
+from vertseg.io.gzipped import DAMAGED, open_packed
 from vertseg.serve.settings import Limits
 
 _MIB: Final = 1 << 20
@@ -25,8 +25,8 @@ _HEADER_BYTES: Final = 540
 _NIFTI_SIZES: Final = {348: ("i", 40, "h"), 540: ("i", 16, "q")}
 """sizeof_hdr -> its type, and offset and type of `dim` (nifti1.h; nifti2.h)."""
 _BYTES_PER_VOXEL: Final = 4
-_DICOM_STARTS: Final = (b"\x08\x00\x00\x00", b"\x08\x00\x05\x00", b"\x08\x00\x08\x00")
 _UNPACKING: Final = (zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error, EOFError)
+_GUNZIPPING: Final[tuple[type[Exception], ...]] = (*DAMAGED, ValueError)
 
 
 def kind_of(path: Path) -> str:
@@ -41,7 +41,7 @@ def kind_of(path: Path) -> str:
         return ".zip"
     if head[:2] == b"\x1f\x8b":
         return ".nii.gz"
-    if head[128:132] == b"DICM" or head[:4] in _DICOM_STARTS:
+    if starts_as_dicom(head):
         return ".dcm"
     if _order(head) is not None:
         return ".nii"
@@ -133,13 +133,12 @@ def check_dicom(folder: Path, limits: Limits) -> None:
         _check_size(total, limits)
 
 
-def copied(source: BinaryIO | IO[bytes], target: Path) -> int:
-    """Write a stream to a new file that is on the disk when this returns; its length in bytes."""
+def copied(source: BinaryIO | IO[bytes], target: Path) -> None:
+    """Write a stream to a new file that is on the disk when this returns."""
     with target.open("xb") as file:
         shutil.copyfileobj(source, file, _PIECE)
         file.flush()
         os.fsync(file.fileno())
-        return file.tell()
 
 
 def _order(head: bytes) -> str | None:
@@ -177,21 +176,15 @@ def _check_listing(members: list[zipfile.ZipInfo], limits: Limits) -> None:
 
 
 def _inflated(path: Path, target: Path, limits: Limits) -> Path:
-    opener: Any = gzip.open if igzip is None else igzip.open
     left = limits.inflated_mib * _MIB
     try:
-        with opener(path, "rb") as packed, target.open("xb") as file:
+        with open_packed(path) as packed, target.open("xb") as file:
             while piece := packed.read(_PIECE):
                 left -= len(piece)
                 if left < 0:
                     _check_size(limits.inflated_mib * _MIB + 1, limits)
                 file.write(piece)
-    except (gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
-        raise InputError("The upload's gzip is damaged or cut short; copy or export it again.") from error
-    except Exception as error:
-        # ISA-L's own error has no name that can be imported without it.
-        if type(error).__name__ != "IsalError":
-            raise
+    except _GUNZIPPING as error:
         raise InputError("The upload's gzip is damaged or cut short; copy or export it again.") from error
     return target
 

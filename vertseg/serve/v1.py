@@ -16,12 +16,13 @@ from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
+from vertseg.dicom_out.names import SEGMENTATION
 from vertseg.inference.leak_model import load_leak_model
 from vertseg.inference.options import Plan
 from vertseg.planning.risk import risk_of_features
 from vertseg.serve.answers import JobView, view
 from vertseg.serve.jobs import FINISHED
-from vertseg.serve.service import Service
+from vertseg.serve.service import Service, client_of
 from vertseg.serve.wishes import Wishes, parse_level_names, parse_point
 from vertseg.serve.worker import FEATURES
 
@@ -29,7 +30,6 @@ _TYPES: Final = {
     ".json": "application/json", ".csv": "text/csv", ".png": "image/png", ".html": "text/html; charset=utf-8",
     ".gz": "application/gzip", ".dcm": "application/dicom",
 }  # fmt: skip
-STATUS_OF: Final = {"input": 422, "limit": 504, "storage": 507, "worker": 500, "cancelled": 409}
 _KEEPALIVE_S: Final = 15.0
 
 Levels = Annotated[
@@ -84,7 +84,7 @@ def _submitting(routes: APIRouter, service: Service) -> None:
         wishes = Wishes(
             parse_level_names(levels), parse_point(point_mm), series or None, cement_ml, viscosity, approach
         )
-        job = await service.accept(scan, wishes, _client(request), idempotency_key)
+        job = await service.accept(scan, wishes, client_of(request), idempotency_key)
         answer = view(job, service.dispatcher.step(job.id)).model_dump(mode="json")
         return JSONResponse(answer, 202, {"location": f"/v1/jobs/{job.id}"})
 
@@ -104,13 +104,8 @@ def _submitting(routes: APIRouter, service: Service) -> None:
             raise HTTPException(422, "Give either a level or a point.")
         names = (level,) if level is not None else ()
         wishes = Wishes(names, parse_point(point_mm), series or None, cement_ml, viscosity, approach)
-        job = await service.accept(scan, wishes, _client(request))
-        job = await service.finished(job, request)
-        if job.status != "done":
-            raise HTTPException(
-                STATUS_OF.get(job.error_kind or "", 500), job.error or "The job was cancelled."
-            )
-        report = await run_in_threadpool(report_of, service, job.id)
+        job = await service.predicted(scan, wishes, request)
+        report = await run_in_threadpool(service.report, job.id)
         if not report["vertebrae"]:
             raise HTTPException(404, " ".join(report["warnings"]) or "No vertebra was found there.")
         return {"job": job.id, "vertebra": report["vertebrae"][0], "leak_basis": report["leak_basis"]}
@@ -134,10 +129,10 @@ def _following(routes: APIRouter, service: Service) -> None:
         job = service.job(job_id)
         if job.status in FINISHED:
             await run_in_threadpool(service.forget, job_id)
-            service.audit.write("removed", _client(request), job=job_id)
+            service.audit.write("removed", client_of(request), job=job_id)
             return {"id": job_id, "status": "removed"}
         await run_in_threadpool(service.dispatcher.cancel, job_id)
-        service.audit.write("cancelled", _client(request), job=job_id)
+        service.audit.write("cancelled", client_of(request), job=job_id)
         return {"id": job_id, "status": service.job(job_id).status}
 
 
@@ -172,8 +167,8 @@ def _results(routes: APIRouter, service: Service) -> None:
     async def report(request: Request, job_id: str) -> JSONResponse:
         """Vertebrae with their measures and leak risks; the schema is vertseg/report/schema.json."""
         service.done(job_id)
-        service.audit.write("read", _client(request), job=job_id)
-        return JSONResponse(await run_in_threadpool(report_of, service, job_id))
+        service.audit.write("read", client_of(request), job=job_id)
+        return JSONResponse(await run_in_threadpool(service.report, job_id))
 
     @routes.get("/jobs/{job_id}/files", tags=["results"], summary="Names of the result files")
     async def files(job_id: str) -> list[str]:
@@ -185,14 +180,14 @@ def _results(routes: APIRouter, service: Service) -> None:
     async def file(request: Request, job_id: str, name: str) -> FileResponse:
         """Masks (.nii.gz on the scan's own grid), the table, the pictures and the report page."""
         path = _result(service, job_id, name)
-        service.audit.write("read", _client(request), job=job_id, file=path.name)
+        service.audit.write("read", client_of(request), job=job_id, file=path.name)
         return FileResponse(path, media_type=_TYPES.get(path.suffix), filename=path.name)
 
     @routes.get("/jobs/{job_id}/report.html", tags=["results"], summary="The report page")
     async def page(request: Request, job_id: str) -> FileResponse:
         """The page for people, where this version writes one."""
         path = _result(service, job_id, "report.html")
-        service.audit.write("read", _client(request), job=job_id, file="report.html")
+        service.audit.write("read", client_of(request), job=job_id, file="report.html")
         return FileResponse(
             path, media_type=_TYPES[".html"], headers={"content-security-policy": _PAGE_POLICY}
         )
@@ -202,7 +197,7 @@ def _results(routes: APIRouter, service: Service) -> None:
         """Everything that `vertseg predict` would have written."""
         service.done(job_id)
         path = await run_in_threadpool(_archive, service, job_id)
-        service.audit.write("read", _client(request), job=job_id, file="archive")
+        service.audit.write("read", client_of(request), job=job_id, file="archive")
         return FileResponse(
             path, media_type="application/zip", filename=f"{job_id}.zip",
             background=BackgroundTask(path.unlink, missing_ok=True),
@@ -211,8 +206,8 @@ def _results(routes: APIRouter, service: Service) -> None:
     @routes.get("/jobs/{job_id}/dicom-seg", tags=["results"], summary="The masks as DICOM SEG")
     async def dicom_seg(request: Request, job_id: str) -> FileResponse:
         """On the frames of the series that was sent; 404 for NIfTI, or where nothing was found."""
-        path = _result(service, job_id, "segmentation.dcm")
-        service.audit.write("read", _client(request), job=job_id, file=path.name)
+        path = _result(service, job_id, SEGMENTATION)
+        service.audit.write("read", client_of(request), job=job_id, file=path.name)
         return FileResponse(path, media_type=_TYPES[".dcm"], filename=path.name)
 
     @routes.post(
@@ -239,7 +234,7 @@ def what_if_of(service: Service, job_id: str, plan: WhatIf) -> dict[str, Any]:
             loaded now.
         CheckpointError: the weights cannot be read.
     """
-    report = report_of(service, job_id)
+    report = service.report(job_id)
     wanted = plan.level.strip().upper()
     rows = [v for v in report["vertebrae"] if v["level"].upper() == wanted]
     if not rows:
@@ -262,13 +257,6 @@ def _features(service: Service, job_id: str) -> dict[str, list[float]]:
     return result
 
 
-def report_of(service: Service, job_id: str) -> dict[str, Any]:
-    """The report of a job that is done."""
-    text = (service.places.results(job_id) / "report.json").read_text(encoding="utf-8")
-    result: dict[str, Any] = json.loads(text)
-    return result
-
-
 def _result(service: Service, job_id: str, name: str) -> Path:
     """A result file; only names that the folder lists are looked for, so that none leads elsewhere."""
     service.done(job_id)
@@ -285,7 +273,3 @@ def _archive(service: Service, job_id: str) -> Path:
         for path in sorted(service.places.results(job_id).iterdir()):
             archive.write(path, path.name)
     return target
-
-
-def _client(request: Request) -> str:
-    return request.client.host if request.client else "-"

@@ -18,9 +18,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from vertseg.errors import InputError, OutputError, VertsegError
+from vertseg.errors import OutputError, VertsegError
 from vertseg.inference.engines import Engine
 from vertseg.inference.findings import Findings
+from vertseg.inference.leak_model import LeakModel, load_leak_model
 from vertseg.inference.pipeline import predict
 from vertseg.planning.plan import planned
 from vertseg.report.page_data import PageOptions
@@ -39,7 +40,6 @@ SCAN_NAME: Final = "scan"
 class Task:
     """A job for a worker: its folder, the name of the scan in it, and the wishes."""
 
-    job_id: str
     folder: Path
     scan: str
     wishes: Wishes
@@ -57,6 +57,14 @@ class Cancelled(Exception):
     """The client does not want the result any more."""
 
 
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """What a worker predicts with, all of one checkpoint: a file that changes later changes none of it."""
+
+    engine: Engine
+    leak_model: LeakModel
+
+
 def work(settings: ServeSettings, connection: Connection) -> None:
     """Open the engine, say ("ready", description), then answer tasks until the other end closes.
 
@@ -69,6 +77,7 @@ def work(settings: ServeSettings, connection: Connection) -> None:
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         engine = settings.opener(settings)
+        loaded = Loaded(engine, load_leak_model(settings.checkpoint_dir))
     except VertsegError as error:
         connection.send(("failed", "engine", str(error)))
         return
@@ -79,20 +88,18 @@ def work(settings: ServeSettings, connection: Connection) -> None:
         except (EOFError, OSError):
             return
         if task is not None:
-            connection.send(_answer(task, engine, settings, connection))
+            connection.send(_answer(task, loaded, settings, connection))
 
 
 def _answer(
-    task: Task | TensorTask, engine: Engine, settings: ServeSettings, connection: Connection
+    task: Task | TensorTask, loaded: Loaded, settings: ServeSettings, connection: Connection
 ) -> tuple[Any, ...]:
     try:
         if isinstance(task, TensorTask):
-            return ("done", run_tensors(task, engine))
-        return ("done", run_job(task, engine, settings, connection))
+            return ("done", run_tensors(task, loaded.engine))
+        return ("done", run_job(task, loaded, settings, connection))
     except Cancelled:
         return ("failed", "cancelled", "Cancelled.")
-    except InputError as error:
-        return ("failed", "input", _without_paths(str(error), task))
     except OutputError as error:
         return ("failed", "storage", _without_paths(str(error), task))
     except VertsegError as error:
@@ -106,9 +113,7 @@ def _answer(
         return ("failed", "worker", f"The prediction failed inside vertseg ({type(error).__name__}).")
 
 
-def run_job(
-    task: Task, engine: Engine, settings: ServeSettings, connection: Connection | None = None
-) -> dict[str, Any]:
+def run_job(task: Task, loaded: Loaded, settings: ServeSettings, connection: Connection) -> dict[str, Any]:
     """Read, predict and write the results into the job's folder; what a report of progress needs to end with.
 
     Raises:
@@ -117,8 +122,6 @@ def run_job(
     """
 
     def progress(stage: str, done: int, total: int) -> None:
-        if connection is None:
-            return
         if connection.poll():
             # The only message that comes while a task runs; None.
             connection.recv()
@@ -136,7 +139,7 @@ def run_job(
         frames, missing = _dicom_writer(place, kind, task)
         progress("read", 1, 1)
         options = task.wishes.options(progress)
-        findings = predict(replace(scan, path=Path(SCAN_NAME)), options=options, engine=engine)
+        findings = predict(replace(scan, path=Path(SCAN_NAME)), options=options, engine=loaded.engine)
         findings = replace(findings, warnings=(*findings.warnings, *missing))
         findings.seconds["read"] = time.perf_counter() - start
         progress("write", 0, 1)
@@ -146,7 +149,7 @@ def run_job(
             if frames is not None:
                 frames(found, folder)
 
-        plans = planned(findings, scan.volume, replace(options, checkpoint_dir=settings.checkpoint_dir))
+        plans = planned(findings, scan.volume, options, loaded.leak_model)
         write_outputs(findings, scan.volume, task.folder / "results", plans, PageOptions(), also)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
