@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from vertseg.inference.options import Plan
 from vertseg.labels import APPROACHES, LEAK_OUTCOMES, LEAK_ROUTES, VISCOSITIES, Approach, Tissue, Viscosity
@@ -177,8 +177,8 @@ def share_of(count: int, n: int) -> Share:
 
     As there, the interval ends at 0 where none leaks and at 1 where all do.
     """
-    low = 0.0 if count == 0 else float(beta.ppf(0.025, count + 0.5, n - count + 0.5))
-    high = 1.0 if count == n else float(beta.ppf(0.975, count + 0.5, n - count + 0.5))
+    low = 0.0 if count == 0 else float(betaincinv(count + 0.5, n - count + 0.5, 0.025))
+    high = 1.0 if count == n else float(betaincinv(count + 0.5, n - count + 0.5, 0.975))
     return Share(count / n, low, high)
 
 
